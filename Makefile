@@ -1,0 +1,60 @@
+# Every way to run, check and measure the project. `make` alone lists them.
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
+	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))) python3)
+BIN := .venv/bin
+TESTS ?=
+HOST ?=
+export KONULLU_HOST := $(or $(HOST),$(KONULLU_HOST))
+ifeq ($(KONULLU_HOST),)
+unexport KONULLU_HOST
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test check format lock demo bench shots runtime dev
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: runtime ## run everything on this machine (HOST=name: on the network, with TLS)
+	@exec $(BIN)/konullu up
+
+down: ## stop what `make up` started from another terminal
+	@$(BIN)/konullu down
+
+test: dev ## run all tests (TESTS=tests/unit for some)
+	@$(BIN)/python -m pytest $(TESTS)
+
+check: dev ## lint, formatting, strict types, import rules, contracts, dead links
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -q tests/contracts
+
+format: dev ## put the code in its form
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format .
+
+demo: runtime ## send 27 items through the whole flow on a stack of its own, and judge it from outside
+	@$(BIN)/python -m deploy.demo
+
+bench: dev ## measure the performance targets on this machine
+	@$(BIN)/python -m tests.bench
+
+shots: dev ## make the screenshots of the documents again
+	@$(BIN)/python -m tests.browser.shots
+
+lock: dev ## resolve requirements*.in into hash-locked lists for Python 3.11 to 3.13
+	@$(BIN)/python -m pip install -qq --no-deps --disable-pip-version-check uv==0.13.9
+	@for list in requirements requirements-dev; do \
+		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
+			--python-version 3.11 --output-file $$list.txt $$list.in || exit 1; \
+	done
+
+runtime:
+	@$(PYTHON) deploy/local/environment.py runtime
+
+dev:
+	@$(PYTHON) deploy/local/environment.py runtime
+	@$(PYTHON) deploy/local/environment.py dev

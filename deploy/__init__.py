@@ -1,0 +1,1 @@
+"""How the system is put on machines: one machine (`local`), or many (compose and its configuration files)."""

@@ -1,0 +1,1 @@
+"""One machine, no Docker: the environment, the supervisor and what it supervises."""

@@ -1,0 +1,1 @@
+"""Tests mirror the source; see CONTRIBUTING.md for the layers."""
