@@ -1,0 +1,1 @@
+"""The four services. They share events and clean media, and never import one another."""

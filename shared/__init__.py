@@ -1,0 +1,1 @@
+"""What every service shares: contracts, the bus, storage, identity, the face."""

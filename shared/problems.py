@@ -1,0 +1,133 @@
+"""Problem documents (RFC 9457): one shape for every refusal.
+
+Raise `Problem` anywhere below a route. `type` is stable (`urn:konullu:problem:<code>`), `detail` says what was wrong, with
+which value, and how to mend it. No stack trace and no secret ever leaves the process.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.mongo import is_unavailable
+from shared.settle import Unavailable
+
+log = structlog.get_logger()
+
+RETRY_AFTER_SECONDS = 5
+
+
+class ConfigurationError(Exception):
+    """The process must not start as it is configured. The text says what is wrong and how to mend it."""
+
+
+class Problem(Exception):
+    """A refusal. `code` is stable and machine-readable; `extra` becomes members of the document."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any  # noqa: ANN401 - JSON members
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.status, self.code, self.detail = status, code, detail
+        self.headers = dict(headers or {})
+        self.extra = extra
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document."""
+        return {
+            "type": f"urn:konullu:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase if self.status in HTTPStatus else self.code,
+            "status": self.status,
+            "detail": self.detail,
+            **self.extra,
+        }
+
+    def response(self) -> JSONResponse:
+        """The answer that carries it."""
+        return JSONResponse(
+            self.document(),
+            status_code=self.status,
+            media_type="application/problem+json",
+            headers={"Cache-Control": "no-store", **self.headers},
+        )
+
+
+def unavailable(what: str) -> Problem:
+    """Our own store or bus is away; nothing was stored."""
+    return Problem(
+        503,
+        "unavailable",
+        f"{what} cannot be reached at the moment. Nothing was changed; please try again in a few seconds.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+def invalid(errors: list[Any]) -> Problem:
+    """A body or parameter that does not fit its model, told field by field. Values are shown shortened."""
+    if any(error["type"] == "json_invalid" for error in errors):
+        reason = errors[0].get("ctx", {}).get("error", "")
+        return Problem(
+            400, "malformed_json", f"The body is not valid JSON ({reason}). Send one JSON object in UTF-8."
+        )
+    fields = [
+        {
+            "field": ".".join(str(part) for part in error["loc"] if part != "body") or "body",
+            "message": error["msg"],
+            "given": repr(error.get("input"))[:80],
+        }
+        for error in errors
+    ]
+    first = fields[0]
+    more = f" ({len(fields) - 1} more below)" if len(fields) > 1 else ""
+    return Problem(
+        422,
+        "invalid",
+        f"{first['field']}: {first['message']}, given {first['given']}{more}. Mend it and send it again.",
+        errors=fields,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make every failure of a route a problem document."""
+
+    async def problem(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Problem)  # noqa: S101 - the handler is registered for this type alone
+        return error.response()
+
+    async def validation(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
+        return invalid(list(error.errors())).response()
+
+    async def http(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)  # noqa: S101 - as above
+        code = HTTPStatus(error.status_code).name.lower()
+        if "parsing the body" in str(error.detail):
+            code, detail = "malformed_body", "The body is not valid UTF-8 text. Send one JSON object in UTF-8."
+        else:
+            detail = f"{error.detail}. Check the address and the method against /docs."
+        return Problem(error.status_code, code, detail, headers=error.headers).response()
+
+    async def away(_request: Request, error: Exception) -> JSONResponse:
+        return unavailable(str(error)).response()
+
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        if is_unavailable(error):
+            log.warning("store_unavailable", path=request.url.path, error=type(error).__name__)
+            return unavailable("The store").response()
+        log.error("request_failed", path=request.url.path, exc_info=error)
+        return Problem(
+            500,
+            "internal",
+            "Something went wrong on our side. Nothing you sent is lost if you send it again with the same key.",
+        ).response()
+
+    app.add_exception_handler(Problem, problem)
+    app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Unavailable, away)
+    app.add_exception_handler(Exception, unexpected)

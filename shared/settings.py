@@ -1,0 +1,125 @@
+"""The settings every process shares. Only `settings.py` files read the environment, once, at start-up."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1024, le=65500)]
+
+INGEST, MODERATION, PUBLISHER, METRICS = 1, 2, 3, 4
+NATS, MONGO = 10, 11
+"""Offsets from the port base."""
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong. The text names the variable and how to mend it."""
+
+
+def _env(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """What every process needs to know. Frozen; services subclass it with settings of their own."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    port_base: Port = Field(default=8400, validation_alias=_env("KONULLU_PORT_BASE"))
+    """The gateway's port; every other port is counted from it."""
+    host: str = Field(default="127.0.0.1", validation_alias=_env("KONULLU_HOST"))
+    """The address that services listen on."""
+    home: Path = Field(default=Path(".konullu"), validation_alias=_env("KONULLU_HOME"))
+    """All local data, logs and keys (mode 0700)."""
+    campaign_path: Path = Field(
+        default=Path("deploy/campaign.yaml"), validation_alias=_env("KONULLU_CAMPAIGN")
+    )
+    public: str | None = Field(default=None, validation_alias=_env("KONULLU_PUBLIC_URL"))
+    nats: str | None = Field(default=None, validation_alias=_env("NATS_URL"))
+    nats_credentials: Path | None = Field(default=None, validation_alias=_env("NATS_CREDENTIALS"))
+    """An nkey seed file, where the broker asks for one."""
+    mongo: SecretStr | None = Field(default=None, validation_alias=_env("MONGO_URL"))
+    mongo_driver: Literal["motor", "pymongo"] = Field(
+        default="motor", validation_alias=_env("KONULLU_MONGO_DRIVER")
+    )
+    media: str | None = Field(default=None, validation_alias=_env("MEDIA_URL"))
+    stream_replicas: Annotated[int, Field(ge=1, le=5)] = Field(
+        default=1, validation_alias=_env("KONULLU_STREAM_REPLICAS")
+    )
+    stream_max_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
+        default=2 << 30, validation_alias=_env("KONULLU_STREAM_MAX_BYTES")
+    )
+    """Bytes that each stream may hold before publishers are pushed back."""
+    ingest: str | None = Field(default=None, validation_alias=_env("KONULLU_INGEST_URL"))
+    moderation: str | None = Field(default=None, validation_alias=_env("KONULLU_MODERATION_URL"))
+    publisher: str | None = Field(default=None, validation_alias=_env("KONULLU_PUBLISHER_URL"))
+    metrics: str | None = Field(default=None, validation_alias=_env("KONULLU_METRICS_URL"))
+    otlp_endpoint: str | None = Field(
+        default=None, validation_alias=_env("OTEL_EXPORTER_OTLP_ENDPOINT")
+    )
+    """Base address of an OTLP/HTTP receiver; absent means traces are not exported."""
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", validation_alias=_env("KONULLU_LOG_LEVEL")
+    )
+
+    @classmethod
+    def from_env(cls, **overrides: Any) -> Self:  # noqa: ANN401 - field values of any type
+        """Read the environment once. Raises `SettingsError` with the variable's name."""
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = str(first["loc"][0]) if first["loc"] else "?"
+            text = f"setting {name}: {first['msg']} (given: {first.get('input')!r})"
+            raise SettingsError(text) from None
+
+    def _local(self, offset: int) -> str:
+        return f"http://127.0.0.1:{self.port_base + offset}"
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the gateway; no trailing slash."""
+        return (self.public or f"http://localhost:{self.port_base}").rstrip("/")
+
+    @property
+    def nats_urls(self) -> list[str]:
+        """The broker's addresses."""
+        return (self.nats or f"nats://127.0.0.1:{self.port_base + NATS}").split(",")
+
+    @property
+    def mongo_url(self) -> str:
+        """The database's address."""
+        if self.mongo is not None:
+            return self.mongo.get_secret_value()
+        return f"mongodb://127.0.0.1:{self.port_base + MONGO}"
+
+    @property
+    def media_url(self) -> str:
+        """The object store: `file://<folder>` or `s3://<bucket>`."""
+        return self.media or f"file://{(self.home / 'media').absolute()}"
+
+    @property
+    def ingest_url(self) -> str:
+        """Ingest as other services reach it."""
+        return (self.ingest or self._local(INGEST)).rstrip("/")
+
+    @property
+    def moderation_url(self) -> str:
+        """Moderation as other services reach it."""
+        return (self.moderation or self._local(MODERATION)).rstrip("/")
+
+    @property
+    def publisher_url(self) -> str:
+        """The publisher as other services reach it."""
+        return (self.publisher or self._local(PUBLISHER)).rstrip("/")
+
+    @property
+    def metrics_url(self) -> str:
+        """Metrics as other services reach it."""
+        return (self.metrics or self._local(METRICS)).rstrip("/")
+
+    @property
+    def keys(self) -> Path:
+        """The folder of private keys (mode 0700)."""
+        return self.home / "keys"

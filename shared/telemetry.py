@@ -1,0 +1,80 @@
+"""Traces and the counters that every service has. A service's own vocabulary lives in its own `telemetry.py`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import Counter, Gauge
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+EVENTS_PUBLISHED = Counter("konullu_events_published_total", "Events that a stream has confirmed.", ["subject"])
+MESSAGES_SETTLED = Counter(
+    "konullu_messages_settled_total", "Messages by what became of them.", ["subject", "outcome"]
+)
+MESSAGES_REDELIVERED = Counter("konullu_messages_redelivered_total", "Messages that came again.", ["subject"])
+MESSAGES_BURIED = Counter("konullu_messages_buried_total", "Messages put aside in the DEAD stream.", ["subject"])
+LOOP_LAG = Gauge("konullu_event_loop_lag_seconds", "How late the event loop woke up, last measured.")
+READY = Gauge("konullu_ready", "1 when the service is ready, else 0.")
+
+
+def start_tracing(service: str, endpoint: str | None) -> TracerProvider:
+    """The process's tracer provider. Without an endpoint, spans have ids (for logs) and go nowhere."""
+    provider = TracerProvider(resource=Resource.create({"service.name": f"konullu-{service}"}))
+    if endpoint is not None:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - 20 MB, only when used
+
+        exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)
+        provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def current_traceparent() -> str | None:
+    """The W3C `traceparent` of the span that is current, if one is."""
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier)
+    return carrier.get("traceparent")
+
+
+def context_of(traceparent: str | None) -> Context:
+    """The context that a `traceparent` names."""
+    return _PROPAGATOR.extract({"traceparent": traceparent} if traceparent else {})
+
+
+@contextmanager
+def publishing_span(subject: str, traceparent: str | None) -> Iterator[dict[str, str]]:
+    """A span for one publish, child of the write that caused it; yields the headers that carry it on."""
+    tracer = trace.get_tracer("konullu")
+    with tracer.start_as_current_span(
+        f"{subject} publish", context=context_of(traceparent), kind=SpanKind.PRODUCER
+    ):
+        headers: dict[str, str] = {}
+        _PROPAGATOR.inject(headers)
+        yield headers
+
+
+def published(subject: str) -> None:
+    """A stream confirmed an event."""
+    EVENTS_PUBLISHED.labels(subject).inc()
+
+
+def settled(subject: str, outcome: str, count: int = 1) -> None:
+    """A message was settled."""
+    MESSAGES_SETTLED.labels(subject, outcome).inc(count)
+
+
+def redelivered(subject: str) -> None:
+    """A message came again."""
+    MESSAGES_REDELIVERED.labels(subject).inc()
+
+
+def buried(subject: str) -> None:
+    """A message was put aside."""
+    MESSAGES_BURIED.labels(subject).inc()
