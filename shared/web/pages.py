@@ -1,0 +1,245 @@
+"""Pages of a service: templates in the visitor's language, with the headers that keep them safe."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pymongo.errors import PyMongoError
+
+from shared.identity import COOKIE, Principal, csrf_token, end_session, set_session
+from shared.mongo import is_unavailable
+from shared.problems import Problem, unavailable
+from shared.settle import Unavailable
+from shared.web.assets import Assets
+from shared.web.catalogues import translations
+from shared.web.formats import Formats
+from shared.web.language import COOKIE as LANGUAGE_COOKIE
+from shared.web.language import LANGUAGES, direction, negotiate
+
+HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+        "media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+    "Vary": "Cookie, Accept-Language",
+}
+"""Sent with every page. `blob:` shows a photo before it is uploaded; all else is our own and not inline."""
+
+RENEWAL: Final = "X-Renewal"
+"""A page that renews itself says so with this header: an open page alone keeps no staff session alive."""
+
+_YEAR: Final = 365 * 24 * 3600
+_UNAUTHENTICATED: Final = 401
+_SHARED_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _session_token(request: Request) -> str:
+    """The CSRF token of the visitor's session, empty without one."""
+    cookie = request.cookies.get(COOKIE)
+    return csrf_token(cookie) if cookie else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Speech:
+    """One language's templates and formats."""
+
+    environment: Environment
+    formats: Formats
+
+
+class Pages:
+    """The pages of one service.
+
+    `templates` holds its `*.html` and `static/`; `mount` is the path under which the gateway routes it,
+    without a trailing slash; `campaign` is the name in the header. `clock` gives the present (UTC).
+    """
+
+    def __init__(
+        self,
+        service: str,
+        templates: Path,
+        mount: str,
+        *,
+        campaign: str = "Könüllü",
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self.service = service
+        self.mount = mount
+        self._campaign = campaign
+        self._clock = clock
+        self._assets = Assets.load(templates / "static", f"{mount}/static")
+        loader = ChoiceLoader([FileSystemLoader(templates), FileSystemLoader(_SHARED_TEMPLATES)])
+        self._speech = {language: self._speak(language, loader) for language in LANGUAGES}
+
+    def language(self, request: Request) -> str:
+        """The language this visitor reads."""
+        return negotiate(
+            asked=request.query_params.get("lang"),
+            kept=request.cookies.get(LANGUAGE_COOKIE),
+            accepted=request.headers.get("Accept-Language"),
+        )
+
+    def render(
+        self,
+        request: Request,
+        name: str,
+        *,
+        principal: Principal | None = None,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **context: object,
+    ) -> HTMLResponse:
+        """The page `name` in the visitor's language; `principal` is known once a `Guard` let the request in.
+
+        Raises `jinja2.UndefinedError` when `context` lacks a name that the page uses.
+        """
+        principal = principal or getattr(request.state, "principal", None)
+        language = self.language(request)
+        speech = self._speech[language]
+        page = {
+            "principal": principal,
+            "path": request.url.path,
+            "languages": _switch(request),
+            "ago": partial(speech.formats.ago, now=self._clock()),
+            **_csrf(request),
+        }
+        body = speech.environment.get_template(name).render(page | context)
+        response = HTMLResponse(
+            body, status_code, headers={**HEADERS, "Content-Language": language, **(headers or {})}
+        )
+        if request.query_params.get("lang") == language:
+            response.set_cookie(LANGUAGE_COOKIE, language, max_age=_YEAR, samesite="lax", path="/")
+        session = request.cookies.get(COOKIE)
+        if principal is not None and session and RENEWAL not in request.headers:
+            set_session(response, session, principal)
+        return response
+
+    def problem(self, request: Request, problem: Problem) -> Response:
+        """A problem as a page: what happened, what stays safe, what to do.
+
+        Who is not signed in is led to the sign-in page and back.
+        """
+        if problem.status == _UNAUTHENTICATED and request.method == "GET":
+            back = urlencode({"next": _here(request)})
+            away = RedirectResponse(f"/sign-in?{back}", 303, headers={"Cache-Control": "no-store"})
+            end_session(away)
+            return away
+        return self.render(request, "problem.html", status_code=problem.status, problem=problem)
+
+    def router(self) -> APIRouter:
+        """A router for pages: its routes are not part of the API, and their problems become pages."""
+        pages = self
+
+        class PageRoute(APIRoute):
+            """A route that answers a person."""
+
+            def get_route_handler(self) -> Callable[[Request], Any]:
+                answer = super().get_route_handler()
+
+                async def handler(request: Request) -> Response:
+                    try:
+                        response: Response = await answer(request)
+                    except Problem as problem:
+                        return pages.problem(request, problem)
+                    except RequestValidationError as error:
+                        return pages.problem(request, _unreadable(error))
+                    except (Unavailable, PyMongoError) as error:
+                        if isinstance(error, PyMongoError) and not is_unavailable(error):
+                            raise
+                        return pages.problem(request, unavailable("The store"))
+                    return response
+
+                return handler
+
+        return APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=HTMLResponse)
+
+    def static_router(self) -> APIRouter:
+        """Serves the static files under `{mount}/static/`.
+
+        An address with the present version may be kept for a year, an older one not at all.
+        """
+        router = APIRouter(include_in_schema=False)
+        assets = self._assets
+
+        @router.get(f"{assets.prefix}/{{version}}/{{name:path}}")
+        async def static(version: str, name: str) -> Response:
+            asset = assets.files.get(name)
+            if asset is None:
+                raise Problem(404, "not_found", "There is no such file.")
+            current = version == assets.version
+            cache = f"public, max-age={_YEAR}, immutable" if current else "no-store"
+            headers = {"Cache-Control": cache, "X-Content-Type-Options": "nosniff"}
+            return Response(asset.body, media_type=asset.media_type, headers=headers)
+
+        return router
+
+    def _speak(self, language: str, loader: ChoiceLoader) -> _Speech:
+        environment = Environment(
+            loader=loader,
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )
+        environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+        formats = Formats(language)
+        environment.globals.update(
+            lang=language,
+            dir=direction(language),
+            campaign=self._campaign,
+            service=self.service,
+            mount=self.mount,
+            asset=self._assets.url,
+            direction=direction,
+            number=formats.number,
+            exact=formats.exact,
+            size=formats.size,
+            language_name=formats.language_name,
+            country_name=formats.country_name,
+        )
+        return _Speech(environment, formats)
+
+
+def _csrf(request: Request) -> dict[str, object]:
+    token = _session_token(request)
+    return {"csrf": token, "csrf_field": Markup('<input type="hidden" name="csrf" value="{}">').format(token)}
+
+
+def _switch(request: Request) -> list[dict[str, str]]:
+    """The same page in each language."""
+    query = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
+    return [
+        {"tag": tag, "name": name, "url": f"?{urlencode([*query, ('lang', tag)])}"}
+        for tag, name in LANGUAGES.items()
+    ]
+
+
+def _here(request: Request) -> str:
+    """Where the visitor is, as a path within this site."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _unreadable(error: RequestValidationError) -> Problem:
+    fields = ", ".join(str(item["loc"][-1]) for item in error.errors())
+    return Problem(422, "invalid", f"The form could not be read: {fields}.")
