@@ -1,0 +1,185 @@
+"""How a channel's adapter speaks HTTP: one attempt, bounded in time, and an honest word about its outcome.
+
+No redirects, no retries, no reuse of idle connections (one that the other side has quietly closed would turn
+a request that never arrived into an unknown outcome). Failures become the port's outcomes here, by one rule:
+only what provably never left is `NotSent`. A channel's secrets may stand in its addresses, so no address and
+no text of an exception leaves this module, and what a channel answers is scrubbed before anybody reads it.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+from opentelemetry import propagate, trace
+from opentelemetry.trace import SpanKind
+
+from services.publisher.channels.multipart import MediaLostError
+from services.publisher.channels.port import NotSent, Unknown
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 20.0
+TOTAL_SECONDS = 30.0
+LARGEST_ANSWER = 1 << 20
+"""Bytes of an answer that are read; no channel says anything useful after that."""
+REQUEST_TIMEOUT, CONFLICT, TOO_EARLY, TOO_MANY = 408, 409, 425, 429
+_TELLS_NOTHING = frozenset({REQUEST_TIMEOUT, TOO_EARLY})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a channel answered. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        """A 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - the 2xx class
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the status leaves open if the request was carried out: redirects, 408, 425 and 5xx."""
+        return not self.ok and (not 400 <= self.status < 500 or self.status in _TELLS_NOTHING)  # noqa: PLR2004
+
+    def json(self) -> Any:
+        """The body as JSON; `None` when it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that a `Retry-After` header asks for, as a number or as a date; `None` without a usable one."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. A delivery's lease is longer than `total`."""
+
+    connect: float = CONNECT_SECONDS
+    read: float = READ_SECONDS
+    total: float = TOTAL_SECONDS
+
+
+class Wire:
+    """One channel's way out."""
+
+    def __init__(
+        self,
+        channel: str,
+        *,
+        secrets: Sequence[str] = (),
+        agent: str = "konullu",
+        timeouts: Timeouts = Timeouts(),
+    ) -> None:
+        for chatty in ("httpx", "httpcore"):  # they log each request's address, and a token may stand in it
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        self._channel = channel
+        self._secrets = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
+        self._total = timeouts.total
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(timeouts.read, connect=timeouts.connect),
+            limits=httpx.Limits(max_keepalive_connections=0),
+            follow_redirects=False,
+            trust_env=False,
+            headers={"user-agent": agent},
+        )
+
+    async def close(self) -> None:
+        """Let go of sockets."""
+        await self._client.aclose()
+
+    def scrub(self, text: str) -> str:
+        """`text` without the channel's secrets, short enough to be kept."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text[:300]
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        call: str,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | AsyncIterable[bytes] | None = None,
+    ) -> Answer | NotSent | Unknown:
+        """One request, once. `call` names it for people and traces, where the address must not appear."""
+        host = httpx.URL(url).host
+        tracer = trace.get_tracer("konullu.publisher")
+        with tracer.start_as_current_span(
+            f"{self._channel} {call}",
+            kind=SpanKind.CLIENT,
+            record_exception=False,
+            set_status_on_exception=False,
+            attributes={
+                "http.request.method": method,
+                "server.address": host,
+                "konullu.channel": self._channel,
+            },
+        ) as span:
+            sent = dict(headers or {})
+            propagate.inject(sent)
+            outcome = await self._attempt(method, url, sent, content, f"{call} at {host}")
+            status = outcome.status if isinstance(outcome, Answer) else outcome.code
+            span.set_attribute("http.response.status_code", status)
+            return outcome
+
+    async def _attempt(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | AsyncIterable[bytes] | None,
+        what: str,
+    ) -> Answer | NotSent | Unknown:
+        try:
+            async with (
+                asyncio.timeout(self._total),
+                self._client.stream(method, url, headers=headers, content=content) as response,
+            ):
+                body = await _limited(response)
+                return Answer(response.status_code, dict(response.headers), body)
+        except MediaLostError as error:
+            return NotSent("media_unavailable", str(error))
+        except (
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.PoolTimeout,
+            httpx.UnsupportedProtocol,
+        ) as error:
+            return NotSent("unreachable", f"{what}: no connection ({type(error).__name__})")
+        except TimeoutError:
+            return Unknown("timeout", f"{what}: no answer within {self._total:g} s")
+        except httpx.TimeoutException as error:
+            return Unknown("timeout", f"{what}: no answer in time ({type(error).__name__})")
+        except httpx.HTTPError as error:
+            return Unknown("broken_connection", f"{what}: the connection broke ({type(error).__name__})")
+
+
+async def _limited(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) >= LARGEST_ANSWER:
+            break
+    return bytes(body[:LARGEST_ANSWER])
