@@ -30,7 +30,7 @@ class Problem(Exception):
     """A refusal. `code` is stable and machine-readable; `extra` becomes members of the document."""
 
     def __init__(
-        self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any  # noqa: ANN401 - JSON members
+        self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.status, self.code, self.detail = status, code, detail
@@ -41,7 +41,7 @@ class Problem(Exception):
         """The JSON document."""
         return {
             "type": f"urn:konullu:problem:{self.code}",
-            "title": HTTPStatus(self.status).phrase if self.status in HTTPStatus else self.code,
+            "title": HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else self.code,
             "status": self.status,
             "detail": self.detail,
             **self.extra,
@@ -107,7 +107,10 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)  # noqa: S101 - as above
         code = HTTPStatus(error.status_code).name.lower()
         if "parsing the body" in str(error.detail):
-            code, detail = "malformed_body", "The body is not valid UTF-8 text. Send one JSON object in UTF-8."
+            code, detail = (
+                "malformed_body",
+                "The body is not valid UTF-8 text. Send one JSON object in UTF-8.",
+            )
         else:
             detail = f"{error.detail}. Check the address and the method against /docs."
         return Problem(error.status_code, code, detail, headers=error.headers).response()

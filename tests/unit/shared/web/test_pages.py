@@ -170,4 +170,4 @@ async def test_files_are_kept_for_a_year_under_an_address_of_their_content(
     version = address.split("/")[3]
     assert (await browser.get(address.replace(version, "0" * 12))).headers["Cache-Control"] == "no-store"
     assert (await browser.get(f"/send/static/{version}/own.js")).status_code == 200
-    assert (await browser.get(f"/send/static/{version}/%2e%2e/page.html")).status_code == 404
+    assert (await browser.get(f"/send/static/{version}/..%2Fpage.html")).status_code == 404
