@@ -111,7 +111,13 @@ class Publisher:
         self._stream: JetStreamContext = link.jetstream(timeout=PUBLISH_TIMEOUT_SECONDS)
 
     async def publish(
-        self, subject: str, body: bytes, *, stream: str, message_id: str, headers: Mapping[str, str] | None = None
+        self,
+        subject: str,
+        body: bytes,
+        *,
+        stream: str,
+        message_id: str,
+        headers: Mapping[str, str] | None = None,
     ) -> int:
         """Store one message and give back its sequence. The same `message_id` on every try.
 
@@ -122,7 +128,7 @@ class Publisher:
             ack = await self._stream.publish(
                 subject, body, stream=stream, headers=all_headers, timeout=PUBLISH_TIMEOUT_SECONDS
             )
-        except (NatsError, APIError, NoStreamResponseError, OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, NatsError, APIError, NoStreamResponseError, OSError) as error:
             text = f"the broker ({type(error).__name__}: {error})"
             raise Unavailable(text) from error
         if ack.stream != stream:
@@ -154,8 +160,9 @@ class Publisher:
 
 
 class Failures:
-    """How often each message has failed in each consumer of this service. Written before a redelivery is handled, so
-    that a message which kills its process is counted too.
+    """How often each message has failed in each consumer of this service.
+
+    Written before a redelivery is handled, so that a message which kills its process is counted too.
     """
 
     def __init__(self, collection: Collection) -> None:
@@ -224,8 +231,12 @@ class Settler:
             failures = await (self._failures.known(key) if again else self._failures.count(key))
         ruling = settle(failure.meaning, failure.reason, failures, jitter())
         log.warning(
-            "message_failed", subject=raw.subject, meaning=failure.meaning.value, reason=failure.reason,
-            failures=failures, ruling=type(ruling).__name__,
+            "message_failed",
+            subject=raw.subject,
+            meaning=failure.meaning.value,
+            reason=failure.reason,
+            failures=failures,
+            ruling=type(ruling).__name__,
             exc_info=failure.error if failure.meaning is Meaning.FAILED else None,
         )
         settled(raw.subject, failure.meaning.value)
@@ -270,7 +281,7 @@ class Settler:
             settled(good[0][0].subject, "done", len(good))
 
 
-async def _parsed(raw: Msg) -> Any:  # noqa: ANN401 - any event
+async def _parsed(raw: Msg) -> Any:
     return parse(raw)
 
 
@@ -282,7 +293,7 @@ def _raiser(error: Exception) -> Callable[[], Awaitable[None]]:
 
 
 def _single(
-    handle: Callable[[list[tuple[int, Any]]], Awaitable[None]], raw: Msg, event: Any  # noqa: ANN401 - any event
+    handle: Callable[[list[tuple[int, Any]]], Awaitable[None]], raw: Msg, event: Any
 ) -> Callable[[], Awaitable[None]]:
     async def call() -> None:
         await handle([(raw.metadata.sequence.stream, event)])
@@ -290,7 +301,7 @@ def _single(
     return call
 
 
-def parse(raw: Msg) -> Any:  # noqa: ANN401 - any event
+def parse(raw: Msg) -> Any:
     """The event in a message. Raises `Unprocessable` when there is none."""
     topic = BY_SUBJECT.get(raw.subject)
     if topic is None:
@@ -310,16 +321,16 @@ class Settling:
     def __init__(self, settler: Settler) -> None:
         self._settler = settler
 
-    def __call__(self, message: Any, /, *, context: Any) -> BaseMiddleware:  # noqa: ANN401 - FastStream's signature
+    def __call__(self, message: Any, /, *, context: Any) -> BaseMiddleware:
         return _Scope(message, context=context, settler=self._settler)
 
 
 class _Scope(BaseMiddleware[Any, Any]):
-    def __init__(self, message: Any, /, *, context: Any, settler: Settler) -> None:  # noqa: ANN401 - as above
+    def __init__(self, message: Any, /, *, context: Any, settler: Settler) -> None:
         super().__init__(message, context=context)
         self._settler = settler
 
-    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:  # noqa: ANN401 - as above
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
         raw = msg.raw_message
         if isinstance(raw, list):
             return await call_next(msg)

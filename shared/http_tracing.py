@@ -23,7 +23,9 @@ class Tracing:
             return
         parent = next((v.decode("latin-1") for k, v in scope["headers"] if k == b"traceparent"), None)
         span = trace.get_tracer("konullu").start_span(
-            f"{scope['method']} /{'/'.join(scope['path'].split('/')[1:3])}", context=context_of(parent), kind=SpanKind.SERVER
+            f"{scope['method']} /{'/'.join(scope['path'].split('/')[1:3])}",
+            context=context_of(parent),
+            kind=SpanKind.SERVER,
         )
         token = context.attach(trace.set_span_in_context(span))
 

@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Literal, Protocol, get_args
@@ -65,7 +65,9 @@ class Principal:
         """Any role but volunteer."""
         return self.role != "volunteer"
 
-    def may_see(self, *, country: str | None = None, language: str | None = None, section: str | None = None) -> bool:
+    def may_see(
+        self, *, country: str | None = None, language: str | None = None, section: str | None = None
+    ) -> bool:
         """Whether something with these attributes lies within the person's scopes. No scope given: all."""
         return all(
             not allowed or value in allowed
@@ -137,7 +139,9 @@ def jwks(*keys: Ed25519PublicKey) -> dict[str, Any]:
                 "use": "sig",
                 "alg": "EdDSA",
                 "kid": key_id(key),
-                "x": base64.urlsafe_b64encode(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).decode().rstrip("="),
+                "x": base64.urlsafe_b64encode(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
+                .decode()
+                .rstrip("="),
             }
             for key in keys
         ]
@@ -208,12 +212,18 @@ async def verify(token: str, keys: Keys) -> Claims:
         if key is None:
             raise _refused("token_invalid", "This token was not issued by this campaign. Sign in again.")
         return Claims.model_validate(
-            jwt.decode(token, key, algorithms=["EdDSA"], issuer=ISSUER, options={"require": ["exp", "iat", "sub"]})
+            jwt.decode(
+                token, key, algorithms=["EdDSA"], issuer=ISSUER, options={"require": ["exp", "iat", "sub"]}
+            )
         )
     except jwt.ExpiredSignatureError:
-        raise _refused("token_expired", "This token has expired. Sign in again, or use your recovery code.") from None
+        raise _refused(
+            "token_expired", "This token has expired. Sign in again, or use your recovery code."
+        ) from None
     except (jwt.InvalidTokenError, ValidationError, ValueError):
-        raise _refused("token_invalid", "This token is not valid. Sign in again, or use your recovery code.") from None
+        raise _refused(
+            "token_invalid", "This token is not valid. Sign in again, or use your recovery code."
+        ) from None
 
 
 def _refused(code: str, detail: str) -> Problem:
@@ -229,7 +239,9 @@ class Epochs:
 
     async def apply(self, event: StaffChanged) -> None:
         """Take in a change; older versions than the known one change nothing."""
-        await self._collection.update_one({"_id": event.subject_id}, {"$setOnInsert": {"version": 0}}, upsert=True)
+        await self._collection.update_one(
+            {"_id": event.subject_id}, {"$setOnInsert": {"version": 0}}, upsert=True
+        )
         await self._collection.update_one(
             {"_id": event.subject_id, "version": {"$lt": event.version}},
             {
@@ -252,9 +264,12 @@ class Epochs:
         now = monotonic()
         known = self._seen.get(claims.sub)
         if known is None or now - known[0] > FRESH_SECONDS:
-            found = await self._collection.find_one(
-                {"_id": claims.sub}, {"epoch": 1, "active": 1, "ended_sessions": 1}
-            ) or {}
+            found = (
+                await self._collection.find_one(
+                    {"_id": claims.sub}, {"epoch": 1, "active": 1, "ended_sessions": 1}
+                )
+                or {}
+            )
             known = (
                 now,
                 int(found.get("epoch", 0)),
@@ -278,7 +293,13 @@ def set_session(response: Response, token: str, principal: Principal) -> None:
     """Give the browser the session, or prolong it: staff until 30 minutes idle, volunteers for the token's life."""
     lifetime = IDLE if principal.is_staff else VOLUNTEER_TOKEN
     response.set_cookie(
-        COOKIE, token, max_age=int(lifetime.total_seconds()), path="/", secure=True, httponly=True, samesite="strict"
+        COOKIE,
+        token,
+        max_age=int(lifetime.total_seconds()),
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="strict",
     )
 
 
@@ -313,7 +334,8 @@ class Guard:
             token = cookie
         else:
             raise _refused(
-                "token_missing", "Sign in first: send `Authorization: Bearer <token>`, or open the sign-in page."
+                "token_missing",
+                "Sign in first: send `Authorization: Bearer <token>`, or open the sign-in page.",
             )
         claims = await verify(token, self._keys)
         if await self._epochs.refuses(claims):
@@ -330,7 +352,9 @@ class Guard:
             if not principal.has(*roles):
                 wanted = " or ".join(roles)
                 raise Problem(
-                    403, "forbidden", f"This needs the role {wanted}; yours is {principal.role}. Ask an administrator."
+                    403,
+                    "forbidden",
+                    f"This needs the role {wanted}; yours is {principal.role}. Ask an administrator.",
                 )
             return principal
 
@@ -357,5 +381,7 @@ async def _check_same_site(request: Request, cookie: str) -> None:
     foreign = origin is not None and urlsplit(origin).netloc not in hosts
     if foreign or given is None or not hmac.compare_digest(given, csrf_token(cookie)):
         raise Problem(
-            403, "csrf", "This form is out of date or was sent from another site. Reload the page and send it again."
+            403,
+            "csrf",
+            "This form is out of date or was sent from another site. Reload the page and send it again.",
         )

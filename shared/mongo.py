@@ -23,7 +23,7 @@ class InsertOneResult(Protocol):
     """The answer to an insert."""
 
     @property
-    def inserted_id(self) -> Any: ...  # noqa: ANN401 - an id has any type
+    def inserted_id(self) -> Any: ...
 
 
 class UpdateResult(Protocol):
@@ -34,7 +34,7 @@ class UpdateResult(Protocol):
     @property
     def modified_count(self) -> int: ...
     @property
-    def upserted_id(self) -> Any: ...  # noqa: ANN401 - an id has any type
+    def upserted_id(self) -> Any: ...
 
 
 class DeleteResult(Protocol):
@@ -47,10 +47,10 @@ class DeleteResult(Protocol):
 class Cursor(Protocol):
     """A query's results."""
 
-    def sort(self, key_or_list: Any, direction: Any = None) -> Self: ...  # noqa: ANN401 - as the drivers take it
+    def sort(self, key_or_list: Any, direction: Any = None) -> Self: ...
     def limit(self, limit: int) -> Self: ...
     def skip(self, skip: int) -> Self: ...
-    def hint(self, index: Any) -> Self: ...  # noqa: ANN401 - as the drivers take it
+    def hint(self, index: Any) -> Self: ...
     async def to_list(self, length: int | None = None) -> list[Document]: ...
     def __aiter__(self) -> AsyncIterator[Document]: ...
 
@@ -61,26 +61,40 @@ class Collection(Protocol):
     @property
     def name(self) -> str: ...
     async def insert_one(self, document: Document) -> InsertOneResult: ...
-    async def insert_many(self, documents: Sequence[Document], ordered: bool = True) -> Any: ...  # noqa: ANN401, FBT001, FBT002 - the drivers' signature
+    async def insert_many(self, documents: Sequence[Document], ordered: bool = True) -> Any: ...
     async def find_one(
-        self, filter: Any = None, projection: Any = None, **options: Any  # noqa: A002, ANN401 - the drivers' signature
+        self,
+        filter: Any = None,
+        projection: Any = None,
+        **options: Any,
     ) -> Document | None: ...
-    def find(self, filter: Any = None, projection: Any = None, **options: Any) -> Cursor: ...  # noqa: A002, ANN401 - the drivers' signature
+    def find(self, filter: Any = None, projection: Any = None, **options: Any) -> Cursor: ...
     async def update_one(
-        self, filter: Mapping[str, Any], update: Any, upsert: bool = False, **options: Any  # noqa: A002, ANN401, FBT001, FBT002 - the drivers' signature
+        self,
+        filter: Mapping[str, Any],
+        update: Any,
+        upsert: bool = False,
+        **options: Any,
     ) -> UpdateResult: ...
     async def update_many(
-        self, filter: Mapping[str, Any], update: Any, upsert: bool = False, **options: Any  # noqa: A002, ANN401, FBT001, FBT002 - the drivers' signature
+        self,
+        filter: Mapping[str, Any],
+        update: Any,
+        upsert: bool = False,
+        **options: Any,
     ) -> UpdateResult: ...
     async def replace_one(
-        self, filter: Mapping[str, Any], replacement: Document, upsert: bool = False  # noqa: A002, FBT001, FBT002 - the drivers' signature
+        self,
+        filter: Mapping[str, Any],
+        replacement: Document,
+        upsert: bool = False,
     ) -> UpdateResult: ...
-    async def delete_one(self, filter: Mapping[str, Any]) -> DeleteResult: ...  # noqa: A002 - the drivers' signature
-    async def delete_many(self, filter: Mapping[str, Any]) -> DeleteResult: ...  # noqa: A002 - the drivers' signature
-    async def bulk_write(self, requests: Sequence[Any], ordered: bool = True) -> Any: ...  # noqa: ANN401, FBT001, FBT002 - the drivers' signature
-    async def count_documents(self, filter: Mapping[str, Any], **options: Any) -> int: ...  # noqa: A002, ANN401 - the drivers' signature
-    async def distinct(self, key: str, filter: Mapping[str, Any] | None = None) -> list[Any]: ...  # noqa: A002 - the drivers' signature
-    async def create_index(self, keys: Any, **options: Any) -> str: ...  # noqa: ANN401 - as the drivers take it
+    async def delete_one(self, filter: Mapping[str, Any]) -> DeleteResult: ...
+    async def delete_many(self, filter: Mapping[str, Any]) -> DeleteResult: ...
+    async def bulk_write(self, requests: Sequence[Any], ordered: bool = True) -> Any: ...
+    async def count_documents(self, filter: Mapping[str, Any], **options: Any) -> int: ...
+    async def distinct(self, key: str, filter: Mapping[str, Any] | None = None) -> list[Any]: ...
+    async def create_index(self, keys: Any, **options: Any) -> str: ...
     async def drop(self) -> None: ...
 
 
@@ -90,13 +104,13 @@ class Database(Protocol):
     @property
     def name(self) -> str: ...
     def __getitem__(self, name: str) -> Collection: ...
-    async def command(self, command: Any, **options: Any) -> Document: ...  # noqa: ANN401 - as the drivers take it
+    async def command(self, command: Any, **options: Any) -> Document: ...
 
 
 class Client:
     """One per process and event loop."""
 
-    def __init__(self, raw: Any, driver: Driver) -> None:  # noqa: ANN401 - either driver's client
+    def __init__(self, raw: Any, driver: Driver) -> None:
         self._raw, self._driver = raw, driver
 
     def __getitem__(self, name: str) -> Database:
@@ -118,7 +132,9 @@ class Client:
             await self._raw.close()
 
 
-def connect(url: str, driver: Driver = "motor", *, app: str = "konullu", timeout_ms: int = TIMEOUT_MS) -> Client:
+def connect(
+    url: str, driver: Driver = "motor", *, app: str = "konullu", timeout_ms: int = TIMEOUT_MS
+) -> Client:
     """A client that connects at first use. Must be called inside the event loop that will use it."""
     options: dict[str, Any] = {
         "appname": app,
@@ -142,7 +158,9 @@ def connect(url: str, driver: Driver = "motor", *, app: str = "konullu", timeout
     return Client(AsyncMongoClient(url, **options), driver)
 
 
-UNAVAILABLE_CODES = frozenset({6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 50, 64, 14031})
+UNAVAILABLE_CODES = frozenset(
+    {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 50, 64, 14031}
+)
 """Server codes that mean the server, not the request, is in trouble (unreachable, stepping down, time limit, disk full)."""
 
 

@@ -8,6 +8,7 @@ broker's window and the consumers' inboxes make the second one have no effect.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -78,7 +79,7 @@ class Relay:
         self._nudged: dict[str, set[Any]] = {collection.name: set() for collection in collections}
         self._wake = asyncio.Event()
 
-    def nudge(self, collection: Collection, *ids: Any) -> None:  # noqa: ANN401 - a document's id
+    def nudge(self, collection: Collection, *ids: Any) -> None:
         """These documents have just been written with entries: publish them now rather than at the next poll."""
         self._nudged[collection.name].update(ids)
         self._wake.set()
@@ -88,10 +89,8 @@ class Relay:
         left_over_at = 0.0
         loop = asyncio.get_running_loop()
         while True:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
-            except TimeoutError:
-                pass
             self._wake.clear()
             for collection in self._collections:
                 await self._publish_nudged(collection)
@@ -109,17 +108,19 @@ class Relay:
     async def _publish_nudged(self, collection: Collection) -> None:
         while ids := list(self._nudged[collection.name])[:PAGE]:
             self._nudged[collection.name].difference_update(ids)
-            documents = await collection.find(
-                {"_id": {"$in": ids}}, {"outbox": 1}
-            ).to_list(None)
+            documents = await collection.find({"_id": {"$in": ids}}, {"outbox": 1}).to_list(None)
             await self._publish_all(collection, documents)
 
     async def _publish_left_over(self, collection: Collection, older_than: timedelta) -> None:
         limit = datetime.now(UTC) - older_than
         while True:
-            documents = await collection.find(
-                {"outbox_since": {"$gt": datetime(2000, 1, 1, tzinfo=UTC), "$lte": limit}}, {"outbox": 1}
-            ).limit(PAGE).to_list(None)
+            documents = (
+                await collection.find(
+                    {"outbox_since": {"$gt": datetime(2000, 1, 1, tzinfo=UTC), "$lte": limit}}, {"outbox": 1}
+                )
+                .limit(PAGE)
+                .to_list(None)
+            )
             if not documents:
                 return
             await self._publish_all(collection, documents)

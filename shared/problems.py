@@ -20,6 +20,7 @@ from shared.settle import Unavailable
 log = structlog.get_logger()
 
 RETRY_AFTER_SECONDS = 5
+TITLES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class ConfigurationError(Exception):

@@ -68,7 +68,7 @@ class Runtime:
     relay: outbox.Relay = field(init=False)
     """Set once the service has named its outboxes; use it at call time, not while wiring."""
 
-    def nudge(self, collection: Collection, *ids: Any) -> None:  # noqa: ANN401 - a document's id
+    def nudge(self, collection: Collection, *ids: Any) -> None:
         """Publish the outbox of these documents now. Correctness does not depend on it."""
         self.relay.nudge(collection, *ids)
 
@@ -92,7 +92,7 @@ class Parts:
 def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) -> Runtime:
     """The shared parts of a process. Nothing is connected yet. Must run inside the event loop."""
     client = connect(settings.mongo_url, settings.mongo_driver, app=f"konullu-{name}")
-    database = client[name]
+    database = client[f"{settings.database_prefix}{name}"]
     link = NatsClient()
     publisher = Publisher(link)
 
@@ -104,7 +104,11 @@ def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) ->
     settler = Settler(publisher=publisher, failures=Failures(database["failures"]), health=health)
     broker = NatsBroker(
         settings.nats_urls,
-        middlewares=(NatsPrometheusMiddleware(registry=REGISTRY), NatsTelemetryMiddleware(), Settling(settler)),
+        middlewares=(
+            NatsPrometheusMiddleware(registry=REGISTRY),
+            NatsTelemetryMiddleware(),
+            Settling(settler),
+        ),
         graceful_timeout=GRACE_SECONDS,
         logger=None,
         **connection_options(settings, name=name),
@@ -151,7 +155,7 @@ class Process:
         self._spawn("health", self.runtime.health.run())
         self._spawn("bring_up", self._bring_up())
 
-    def _spawn(self, name: str, work: Any) -> None:  # noqa: ANN401 - a coroutine
+    def _spawn(self, name: str, work: Any) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
 
     async def _bring_up(self) -> None:
@@ -187,8 +191,9 @@ class Process:
 
     def _refuse(self, found: list[str] | Failure) -> None:
         lines = [found.reason] if isinstance(found, Failure) else found
-        self.refusal = "the broker is not configured as the repository says; run `python -m shared.provision`:\n  " + (
-            "\n  ".join(lines)
+        self.refusal = (
+            "the broker is not configured as the repository says; run `python -m shared.provision`:\n  "
+            + ("\n  ".join(lines))
         )
         log.error("refused_to_start", differences=lines)
         self.stop()
@@ -215,20 +220,24 @@ async def _measure_lag() -> None:
     """Publish the loop's lag, and let a thread end the process if the loop stands still."""
     beat = [monotonic()]
     pid = os.getpid()
+    ended = threading.Event()
 
     def watch() -> None:
-        asleep = threading.Event()
-        while not asleep.wait(5):
+        while not ended.wait(5):
             if monotonic() - beat[0] > FROZEN_SECONDS:
-                print(f"process {pid}: the event loop has stood still for {FROZEN_SECONDS} s; ending", file=sys.stderr)  # noqa: T201 - the loop that logs is the one that hangs
+                # Straight to the stream: the loop that logs is the one that hangs.
+                sys.stderr.write(f"process {pid}: the event loop has stood still for {FROZEN_SECONDS} s; ending\n")
                 os._exit(70)
 
     threading.Thread(target=watch, daemon=True, name="watchdog").start()
-    while True:
-        began = monotonic()
-        await asyncio.sleep(0.5)
-        beat[0] = monotonic()
-        LOOP_LAG.set(max(0.0, beat[0] - began - 0.5))
+    try:
+        while True:
+            began = monotonic()
+            await asyncio.sleep(0.5)
+            beat[0] = monotonic()
+            LOOP_LAG.set(max(0.0, beat[0] - began - 0.5))
+    finally:
+        ended.set()
 
 
 def create_app(process: Process) -> FastAPI:

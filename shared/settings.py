@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     mongo_driver: Literal["motor", "pymongo"] = Field(
         default="motor", validation_alias=_env("KONULLU_MONGO_DRIVER")
     )
+    database_prefix: str = Field(
+        default="", pattern=r"^[a-z0-9_]{0,30}$", validation_alias=_env("KONULLU_DATABASE_PREFIX")
+    )
+    """Put before every database's name, so that several campaigns can share one database server."""
     media: str | None = Field(default=None, validation_alias=_env("MEDIA_URL"))
     stream_replicas: Annotated[int, Field(ge=1, le=5)] = Field(
         default=1, validation_alias=_env("KONULLU_STREAM_REPLICAS")
@@ -55,16 +59,14 @@ class Settings(BaseSettings):
     moderation: str | None = Field(default=None, validation_alias=_env("KONULLU_MODERATION_URL"))
     publisher: str | None = Field(default=None, validation_alias=_env("KONULLU_PUBLISHER_URL"))
     metrics: str | None = Field(default=None, validation_alias=_env("KONULLU_METRICS_URL"))
-    otlp_endpoint: str | None = Field(
-        default=None, validation_alias=_env("OTEL_EXPORTER_OTLP_ENDPOINT")
-    )
+    otlp_endpoint: str | None = Field(default=None, validation_alias=_env("OTEL_EXPORTER_OTLP_ENDPOINT"))
     """Base address of an OTLP/HTTP receiver; absent means traces are not exported."""
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", validation_alias=_env("KONULLU_LOG_LEVEL")
     )
 
     @classmethod
-    def from_env(cls, **overrides: Any) -> Self:  # noqa: ANN401 - field values of any type
+    def from_env(cls, **overrides: Any) -> Self:
         """Read the environment once. Raises `SettingsError` with the variable's name."""
         try:
             return cls(**overrides)

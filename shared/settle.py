@@ -80,9 +80,11 @@ def settle(meaning: Meaning, reason: str, failures: int, jitter: float) -> Settl
     return Retry(backoff(failures, jitter))
 
 
-def backoff(attempt: int, jitter: float, shortest: float = SHORTEST_DELAY, longest: float = LONGEST_DELAY) -> float:
+def backoff(
+    attempt: int, jitter: float, shortest: float = SHORTEST_DELAY, longest: float = LONGEST_DELAY
+) -> float:
     """Seconds until attempt `attempt + 1`: doubling from `shortest` to `longest`, between half and the whole of it."""
-    whole = min(longest, shortest * 2 ** (max(attempt, 1) - 1))
+    whole = min(longest, shortest * 2.0 ** (max(attempt, 1) - 1))
     return whole * (0.5 + jitter / 2)
 
 
@@ -135,7 +137,11 @@ async def keep_running(name: str, job: Callable[[], Awaitable[None]]) -> None:
             failures = min(failures + 1, 16)
             pause = backoff(failures, jitter(), shortest=0.2, longest=5.0)
             log.warning(
-                "job_failed", job=name, meaning=result.meaning.value, reason=result.reason, again_in=round(pause, 2),
+                "job_failed",
+                job=name,
+                meaning=result.meaning.value,
+                reason=result.reason,
+                again_in=round(pause, 2),
                 exc_info=result.error if result.meaning is Meaning.FAILED else None,
             )
             await asyncio.sleep(pause)

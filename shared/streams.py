@@ -150,7 +150,8 @@ def stream_configs(*, replicas: int, max_bytes: int) -> list[Config]:
         subjects.setdefault(topic.stream, []).append(topic.subject)
     subjects[DEAD_STREAM] = [f"{DEAD_PREFIX}>"]
     return [
-        stream_config(name, listed, replicas=replicas, max_bytes=max_bytes) for name, listed in subjects.items()
+        stream_config(name, listed, replicas=replicas, max_bytes=max_bytes)
+        for name, listed in subjects.items()
     ]
 
 
@@ -195,7 +196,9 @@ async def _ask(connection: Client, subject: str, body: Config | None = None) -> 
     return document
 
 
-async def drift(connection: Client, *, replicas: int, max_bytes: int, service: str | None = None) -> list[str]:
+async def drift(
+    connection: Client, *, replicas: int, max_bytes: int, service: str | None = None
+) -> list[str]:
     """How the broker differs from the repository; empty when it does not. `service` limits the consumers compared."""
     found: list[str] = []
     for expected in stream_configs(replicas=replicas, max_bytes=max_bytes):

@@ -14,12 +14,16 @@ from prometheus_client import Counter, Gauge
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 
-EVENTS_PUBLISHED = Counter("konullu_events_published_total", "Events that a stream has confirmed.", ["subject"])
+EVENTS_PUBLISHED = Counter(
+    "konullu_events_published_total", "Events that a stream has confirmed.", ["subject"]
+)
 MESSAGES_SETTLED = Counter(
     "konullu_messages_settled_total", "Messages by what became of them.", ["subject", "outcome"]
 )
 MESSAGES_REDELIVERED = Counter("konullu_messages_redelivered_total", "Messages that came again.", ["subject"])
-MESSAGES_BURIED = Counter("konullu_messages_buried_total", "Messages put aside in the DEAD stream.", ["subject"])
+MESSAGES_BURIED = Counter(
+    "konullu_messages_buried_total", "Messages put aside in the DEAD stream.", ["subject"]
+)
 LOOP_LAG = Gauge("konullu_event_loop_lag_seconds", "How late the event loop woke up, last measured.")
 READY = Gauge("konullu_ready", "1 when the service is ready, else 0.")
 

@@ -1,1 +1,1 @@
-"""Tests mirror the source; see CONTRIBUTING.md for the layers."""
+"""The tests. Folders mirror the source; see CONTRIBUTING for the layers."""

@@ -1,0 +1,160 @@
+"""Real server processes for tests: started on free ports, ended by their own id, gone with the test run."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+BIN: Final = Path(sys.executable).parent
+START_SECONDS: Final = 30.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def free_base(ports: int = 12) -> int:
+    """A port base with this many free ports after it, for a whole stack."""
+    while True:
+        base = 20000 + (free_port() % 2000) * 20
+        if all(_is_free(base + offset) for offset in range(ports)):
+            return base
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
+    """Poll until `condition` holds. Raises `TimeoutError` naming `what` after the deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            text = f"{what}: not within {seconds} s"
+            raise TimeoutError(text)
+        time.sleep(0.05)
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens on a loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass
+class Server:
+    """A process with an address. `restart` starts it again with the same command, on the same data and port."""
+
+    command: list[str]
+    url: str
+    port: int
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env={**os.environ, **self.environment},
+            )
+        until(
+            lambda: answers(self.port) or self._died(),
+            seconds=START_SECONDS,
+            what=f"{self.command[0]} listening",
+        )
+
+    def _died(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            text = f"{self.command} exited with {self.process.returncode}:\n{self.log.read_text()[-2000:]}"
+            raise RuntimeError(text)
+        return False
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self.signal(signal.SIGKILL)
+        assert self.process is not None
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        """Ask it to end, and insist."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def restart(self) -> None:
+        """Start it again after a kill or stop."""
+        self.stop()
+        self.start()
+
+
+def start_mongo(folder: Path) -> Server:
+    """The MongoDB-compatible server, over `folder`."""
+    port = free_port()
+    server = Server(
+        [
+            str(BIN / "secantusd-py"),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--storage-path",
+            str(folder / "data"),
+            "--sync-on-commit",
+            "--log-level",
+            "WARNING",
+            "--cache-size",
+            "256M",
+        ],
+        f"mongodb://127.0.0.1:{port}",
+        port,
+        folder / "mongo.log",
+    )
+    server.start()
+    return server
+
+
+def start_nats(folder: Path) -> Server:
+    """A broker with JetStream that syncs every write, over `folder`."""
+    port = free_port()
+    config = folder / "nats.conf"
+    config.write_text(
+        f'port: {port}\nhost: "127.0.0.1"\nserver_name: "test-{port}"\n'
+        f'jetstream {{ store_dir: "{folder / "store"}", sync_interval: always, max_file_store: 20GB }}\n'
+    )
+    server = Server(
+        [str(BIN / "nats-server"), "-c", str(config)], f"nats://127.0.0.1:{port}", port, folder / "nats.log"
+    )
+    server.start()
+    return server
