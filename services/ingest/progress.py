@@ -1,0 +1,231 @@
+"""What has become of a submission, folded from the other services' events in whatever order they come. Pure.
+
+Each fact carries its aggregate's version; a fact that is not newer than the known one changes nothing. So any
+order and any repetition of the same events ends in the same record.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, TypedDict, TypeVar
+
+from pydantic import AwareDatetime
+
+from shared.events import (
+    CaseChanged,
+    CaseState,
+    DeliveryChanged,
+    DeliveryState,
+    Event,
+    ModerationDecided,
+    ModerationRecalled,
+    ReachFigure,
+    ReachTotalled,
+    Tombstone,
+    Value,
+    Verdict,
+)
+
+State = Literal[
+    "received",
+    "screened",
+    "in_review",
+    "approved",
+    "changes_requested",
+    "rejected",
+    "scheduled",
+    "published",
+    "withdrawn",
+    "recalled",
+]
+
+OF_VERDICT: Mapping[Verdict, State] = {
+    "approve": "approved",
+    "reject": "rejected",
+    "request_changes": "changes_requested",
+}
+UNDER_WAY = frozenset({"planned", "sending", "unknown", "reconciling", "needs_human"})
+MAYBE_VISIBLE = frozenset({"unknown", "reconciling", "needs_human", "removing", "residue"})
+"""States in which a post that was once seen, and so has an address, may still be there."""
+
+
+class Fact(Value):
+    """What orders the facts of one aggregate. The event's id decides between two of one version."""
+
+    version: int
+    event_id: str
+
+
+class CaseFact(Fact):
+    """Where moderation's case stands."""
+
+    revision: int
+    state: CaseState
+
+
+class DecisionFact(Fact):
+    """Moderation's last decision."""
+
+    revision: int
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    message: str | None = None
+    at: AwareDatetime
+    title: str | None = None
+    body: str | None = None
+    """The text as published, after edits; present when approved."""
+
+
+class RecallFact(Fact):
+    """Moderation took its approval back."""
+
+    reason: str
+    at: AwareDatetime
+
+
+class DeliveryFact(Fact):
+    """One delivery's last known state."""
+
+    delivery_id: str
+    channel: str
+    kind: str
+    language: str
+    revision: int
+    state: DeliveryState
+    url: str | None = None
+    at: AwareDatetime
+    tombstone: Tombstone | None = None
+
+
+class ReachFact(Fact):
+    """The last totals."""
+
+    totals: Mapping[str, ReachFigure]
+
+
+class Progress(Value):
+    """All that is known of one submission from elsewhere."""
+
+    case: CaseFact | None = None
+    decision: DecisionFact | None = None
+    recall: RecallFact | None = None
+    deliveries: tuple[DeliveryFact, ...] = ()
+    """Sorted by delivery id."""
+    reach: ReachFact | None = None
+
+
+Told = CaseChanged | ModerationDecided | ModerationRecalled | DeliveryChanged | ReachTotalled
+
+
+def absorb(progress: Progress, event: Told) -> Progress:
+    """The record with what `event` tells."""
+    match event:
+        case CaseChanged():
+            fact = CaseFact(**_order(event), revision=event.revision, state=event.state)
+            return progress.model_copy(update={"case": _newer(progress.case, fact)})
+        case ModerationDecided():
+            return progress.model_copy(update={"decision": _newer(progress.decision, _decision(event))})
+        case ModerationRecalled():
+            recall = RecallFact(**_order(event), reason=event.reason, at=event.occurred_at)
+            return progress.model_copy(update={"recall": _newer(progress.recall, recall)})
+        case DeliveryChanged():
+            return progress.model_copy(update={"deliveries": _with_delivery(progress.deliveries, event)})
+        case ReachTotalled():
+            reach = ReachFact(**_order(event), totals=event.totals)
+            return progress.model_copy(update={"reach": _newer(progress.reach, reach)})
+
+
+def submission_of(event: Told) -> str:
+    """The submission that `event` is about."""
+    return event.submission_id if isinstance(event, DeliveryChanged) else event.subject_id
+
+
+def state_of(revision: int, progress: Progress, *, withdrawn: bool) -> State:
+    """The one word for where revision `revision` stands.
+
+    A withdrawal and a recall are final. What moderation said of an earlier revision says nothing of this one.
+    """
+    if withdrawn or _case_is(progress, "withdrawn"):
+        return "withdrawn"
+    if _is_recalled(progress):
+        return "recalled"
+    moderated = _moderated(revision, progress)
+    return _delivered(revision, progress) if moderated == "approved" else moderated
+
+
+def _moderated(revision: int, progress: Progress) -> State:
+    case, decision = progress.case, progress.decision
+    if case is not None and case.revision != revision:
+        case = None
+    if decision is not None and decision.revision != revision:
+        decision = None
+    if decision is not None and (case is None or case.version <= decision.version):
+        return OF_VERDICT[decision.verdict]
+    return case.state if case is not None else "received"
+
+
+def _delivered(revision: int, progress: Progress) -> State:
+    current = [each for each in progress.deliveries if each.revision == revision]
+    if any(_is_visible(each) for each in current):
+        return "published"
+    return "scheduled" if any(each.state in UNDER_WAY for each in current) else "approved"
+
+
+def _is_visible(delivery: DeliveryFact) -> bool:
+    return delivery.state == "posted" or (delivery.state in MAYBE_VISIBLE and delivery.url is not None)
+
+
+def _is_recalled(progress: Progress) -> bool:
+    by_publisher = any(each.tombstone == "recalled" for each in progress.deliveries)
+    return progress.recall is not None or _case_is(progress, "recalled") or by_publisher
+
+
+def _case_is(progress: Progress, state: CaseState) -> bool:
+    return progress.case is not None and progress.case.state == state
+
+
+def _decision(event: ModerationDecided) -> DecisionFact:
+    return DecisionFact(
+        **_order(event),
+        revision=event.revision,
+        verdict=event.verdict,
+        reasons=event.reasons,
+        message=event.message,
+        at=event.occurred_at,
+        title=event.snapshot.title if event.snapshot else None,
+        body=event.snapshot.body if event.snapshot else None,
+    )
+
+
+def _with_delivery(known: tuple[DeliveryFact, ...], event: DeliveryChanged) -> tuple[DeliveryFact, ...]:
+    fact = DeliveryFact(
+        **_order(event),
+        delivery_id=event.subject_id,
+        channel=event.channel,
+        kind=event.kind,
+        language=event.language,
+        revision=event.revision,
+        state=event.state,
+        url=event.url,
+        at=event.occurred_at,
+        tombstone=event.tombstone,
+    )
+    by_id = {each.delivery_id: each for each in known}
+    by_id[fact.delivery_id] = _newer(by_id.get(fact.delivery_id), fact)
+    return tuple(by_id[key] for key in sorted(by_id))
+
+
+F = TypeVar("F", bound=Fact)
+
+
+def _newer(known: F | None, told: F) -> F:
+    if known is None:
+        return told
+    return max(known, told, key=lambda fact: (fact.version, fact.event_id))
+
+
+class _Order(TypedDict):
+    version: int
+    event_id: str
+
+
+def _order(event: Event) -> _Order:
+    return {"version": event.version, "event_id": str(event.event_id)}
