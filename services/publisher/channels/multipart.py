@@ -11,7 +11,7 @@ from shared.settle import Unavailable
 
 
 class MediaLostError(Exception):
-    """A file could not be read whole from our own store: the body was never finished, so nothing came of it."""
+    """A file could not be read whole from our store: the body was never finished, nothing came of it."""
 
 
 @dataclass(frozen=True, slots=True)
