@@ -1,0 +1,178 @@
+"""Looking into a text in any script: folding for comparison, scripts, patterns of personal data. Pure."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+EXCERPT: Final = 24
+"""Characters shown on either side of what was found."""
+DOTTED: Final = frozenset({"az", "tr", "tt", "kk", "ba", "crh", "gag"})
+"""Languages whose capital of i is İ and whose ı is a letter of its own."""
+UNSPACED: Final = frozenset({"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"})
+"""Scripts that write without spaces between words."""
+SCRIPT_OF: Final = {
+    "LATIN": "az tr en de fr ro es it nl pl pt sv no nb nn da fi is et lv lt cs sk hu sl hr sq tk uz ga cy id",
+    "CYRILLIC": "ru uk bg be mk kk ky tg mn",
+    "GEORGIAN": "ka",
+    "ARMENIAN": "hy",
+    "HEBREW": "he yi",
+    "ARABIC": "ar fa ur ps ckb ug sd",
+    "GREEK": "el",
+    "DEVANAGARI": "hi mr ne sa",
+    "BENGALI": "bn as",
+    "THAI": "th",
+    "CJK": "zh",
+    "HANGUL": "ko",
+}
+"""Scripts by the languages that are written in them, where there is but one."""
+SUBTAGS: Final = {"Latn": "LATIN", "Cyrl": "CYRILLIC", "Arab": "ARABIC", "Hebr": "HEBREW", "Grek": "GREEK"}
+_SCRIPTS: Final = {
+    language: script for script, languages in SCRIPT_OF.items() for language in languages.split()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something in a text: where it begins and ends (characters), and the words around it."""
+
+    start: int
+    end: int
+    excerpt: str
+
+
+def found(text: str, start: int, end: int) -> Found:
+    """What stands at `start` until `end`, with a little of what is around it."""
+    before, after = max(0, start - EXCERPT), min(len(text), end + EXCERPT)
+    excerpt = ("…" if before else "") + text[before:after] + ("…" if after < len(text) else "")
+    return Found(start, end, excerpt)
+
+
+class Folded:
+    """A text made ready for comparison in one language.
+
+    Case is folded by the language's rules, compatibility forms are unified, invisible characters left out.
+    """
+
+    def __init__(self, text: str, language: str) -> None:
+        self.text, self.language = text, language
+        folded: list[str] = []
+        self._places: list[int] = []
+        for place, character in enumerate(text):
+            for piece in _folded(character, language.partition("-")[0] in DOTTED):
+                folded.append(piece)
+                self._places.append(place)
+        self.folded = "".join(folded)
+
+    def occurrences(self, word: str) -> Iterator[Found]:
+        """Where `word`, a word or phrase of the language, stands as a word of its own."""
+        needle = Folded(unicodedata.normalize("NFC", word), self.language).folded
+        if not needle.strip():
+            return
+        before = "" if script(needle[0]) in UNSPACED else r"(?<!\w)"
+        after = "" if script(needle[-1]) in UNSPACED else r"(?!\w)"
+        pattern = before + r"\s+".join(re.escape(part) for part in needle.split()) + after
+        for match in re.finditer(pattern, self.folded):
+            yield found(self.text, self._places[match.start()], self._places[match.end() - 1] + 1)
+
+
+@lru_cache(maxsize=4096)
+def _folded(character: str, dotted: bool) -> str:  # noqa: FBT001 — one of two sets of rules
+    if dotted and character in "Iİ":
+        return "ı" if character == "I" else "i"
+    pieces = unicodedata.normalize("NFKC", character).casefold()
+    return "".join(piece for piece in pieces if piece != "\u0307" and unicodedata.category(piece) != "Cf")
+
+
+@lru_cache(maxsize=4096)
+def script(character: str) -> str:
+    """The first word of a letter's Unicode name, which is its script; empty for what is no letter."""
+    if not character.isalpha():
+        return ""
+    return unicodedata.name(character, "").partition(" ")[0]
+
+
+def expected_script(language: str) -> str | None:
+    """The one script of a language tag, if it has one."""
+    primary, *rest = language.split("-")
+    return next((SUBTAGS[tag] for tag in rest if tag in SUBTAGS), _SCRIPTS.get(primary))
+
+
+def scripts(text: str) -> Counter[str]:
+    """How many letters of each script a text has."""
+    return Counter(name for name in map(script, text) if name)
+
+
+def disguised(text: str) -> Iterator[Found]:
+    """Words that mix look-alike scripts, as in a Latin word with one Cyrillic letter."""
+    for match in re.finditer(r"[^\W\d_]{3,}", text):
+        if len(scripts(match.group()).keys() & {"LATIN", "CYRILLIC", "GREEK"}) > 1:
+            yield found(text, match.start(), match.end())
+
+
+LINK: Final = re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"']+")
+EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+PHONE: Final = re.compile(r"(?<![\w+.,-])(?:\+|00|\(?0)\d?[\d \u00a0().–/-]{6,22}\d(?!\w)")
+IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?:[ \u00a0]?[A-Z0-9]){11,30}\b")
+CARD: Final = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+ADDRESS: Final = re.compile(
+    r"(?i)(?<!\w)(?:"
+    r"\d{1,4}[a-z]?,? (?:[\w'-]+ ){1,3}(?:street|st\.|road|rd\.|avenue|ave\.|lane)"
+    r"|[\w'-]+ (?:küçəsi|küç\.|prospekti|sokağı|sokak|sok\.|caddesi|cad\.|mahallesi)"
+    r"\W{1,3}(?:(?:ev|no)\W{0,2})?\d+"
+    r"|(?:ул\.|улица|пр\.|проспект|переулок) [\w'-]+[^\w\n]{1,3}(?:д\.? ?)?\d+"
+    r"|[\w-]+(?:straße|strasse|str\.) ?\d+"
+    r"|\d{1,4},? (?:rue|avenue|boulevard) (?:de |du |des |la )*\w+"
+    r"|(?:calle|avenida|via|piazza|strada) \w+(?: \w+)?,? \d+"
+    r")(?!\w)"
+)
+PHONE_DIGITS: Final = range(9, 16)
+CARD_DIGITS: Final = range(13, 20)
+
+
+def phones(text: str) -> Iterator[Found]:
+    """What looks like a telephone number written for calling: a +, 00 or 0 and nine to fifteen digits."""
+    for match in PHONE.finditer(text):
+        if sum(c.isdigit() for c in match.group()) in PHONE_DIGITS:
+            yield found(text, match.start(), match.end())
+
+
+def ibans(text: str) -> Iterator[Found]:
+    """Bank accounts whose check digits are right (ISO 13616)."""
+    for match in IBAN.finditer(text):
+        plain = re.sub(r"\s", "", match.group())
+        digits = "".join(str(int(c, 36)) for c in plain[4:] + plain[:4])
+        if int(digits) % 97 == 1:
+            yield found(text, match.start(), match.end())
+
+
+def cards(text: str) -> Iterator[Found]:
+    """Payment cards whose check digit is right (Luhn)."""
+    for match in CARD.finditer(text):
+        digits = [int(c) for c in match.group() if c.isdigit()]
+        if len(digits) in CARD_DIGITS and _luhn(digits) and len(set(digits)) > 1:
+            yield found(text, match.start(), match.end())
+
+
+def _luhn(digits: list[int]) -> bool:
+    doubled = [sum(divmod(2 * d, 10)) if i % 2 else d for i, d in enumerate(reversed(digits))]
+    return sum(doubled) % 10 == 0
+
+
+def matches(pattern: re.Pattern[str], text: str) -> Iterator[Found]:
+    """Where `pattern` stands in `text`."""
+    for match in pattern.finditer(text):
+        yield found(text, match.start(), match.end())
+
+
+def shouting(text: str) -> bool:
+    """Whether a text of some length is nearly all capitals."""
+    cased = [c for c in text if c.isupper() or c.islower()]
+    return len(cased) >= 20 and sum(c.isupper() for c in cased) > 0.7 * len(cased)  # noqa: PLR2004 — as said
+
+
+OVERRIDES: Final = re.compile("[\u202d\u202e]")
+"""Marks that show text in another order than it is read."""
