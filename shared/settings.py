@@ -24,7 +24,10 @@ def _env(*names: str) -> AliasChoices:
 class Settings(BaseSettings):
     """What every process needs to know. Frozen; services subclass it with settings of their own."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    # The prefix keeps field names from being read as variables: `home` is not the user's HOME.
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, env_prefix="KONULLU_"
+    )
 
     port_base: Port = Field(default=8400, validation_alias=_env("KONULLU_PORT_BASE"))
     """The gateway's port; every other port is counted from it."""

@@ -125,7 +125,7 @@ class Supervisor:
         }.items():
             print(f"  {url + path:<44} {what}")
         if link:
-            print(f"\nSign in as the first administrator, once, within the hour:\n\n  {link}")
+            print(f"\nSign in as the first administrator (once, within minutes):\n\n  {link}")
         print("\nCtrl-C stops it.", flush=True)
 
     async def _first_administrator(self, command: Sequence[str]) -> str | None:
