@@ -36,8 +36,8 @@ format: dev ## put the code in its form
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format .
 
-demo: runtime ## send 27 items through the whole flow on a stack of its own, and judge it from outside
-	@$(BIN)/python -m deploy.demo
+demo: dev ## send 27 items through the whole flow on a stack of its own, and judge it from outside
+	@$(BIN)/python -m tests.demo
 
 bench: dev ## measure the performance targets on this machine
 	@$(BIN)/python -m tests.bench
