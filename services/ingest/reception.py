@@ -241,14 +241,14 @@ def fingerprint(draft: Draft) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def invalid(refused: Refused) -> Problem:
-    """The refusal of a draft: the first mistake in the sentence, all of them below."""
+def invalid(refused: Refused, code: str = "submission_invalid") -> Problem:
+    """The refusal of a form: the first mistake in the sentence, all of them below."""
     first = refused.mistakes[0]
     more = f" ({len(refused.mistakes) - 1} more below)" if len(refused.mistakes) > 1 else ""
-    telemetry.submission_refused("submission_invalid")
+    telemetry.submission_refused(code)
     return Problem(
         422,
-        "submission_invalid",
+        code,
         f"{first.sentence}{more}. Nothing was stored.",
         errors=[
             {"field": each.field, "given": each.given, "message": each.mend} for each in refused.mistakes

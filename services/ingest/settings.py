@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 from pydantic import AliasChoices, Field
 
@@ -42,6 +42,11 @@ class IngestSettings(Settings):
     """Seconds that a submission waits for the safety pass of its media."""
     link_minutes: Count = Field(default=15, validation_alias=_env("LINK_MINUTES"))
     """How long a one-time sign-in link is good for."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Ingest's settings of a process that was started with the shared ones."""
+        return settings if isinstance(settings, cls) else cls.from_env(**settings.model_dump())
 
     @property
     def token_key(self) -> Path:

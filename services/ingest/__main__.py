@@ -1,0 +1,18 @@
+"""`python -m services.ingest`: one ingest process."""
+
+import sys
+
+from services.ingest.app import assemble
+from services.ingest.settings import IngestSettings
+from shared.identity import OwnKeys, signing_key
+from shared.service import run
+from shared.settings import INGEST, Settings
+
+
+def own_keys(settings: Settings) -> OwnKeys:
+    """Ingest checks tokens by the key that signs them."""
+    return OwnKeys(signing_key(IngestSettings.of(settings).token_key).public_key())
+
+
+if __name__ == "__main__":
+    sys.exit(run("ingest", INGEST, IngestSettings.from_env, assemble, keys=own_keys))

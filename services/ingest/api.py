@@ -1,0 +1,104 @@
+"""The authors' API: submissions, revisions, withdrawals, the ledger."""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+
+from services.ingest.api_models import (
+    LedgerAnswer,
+    LedgersAnswer,
+    ReceiptAnswer,
+    SubmissionBody,
+    WithdrawalAnswer,
+    WithdrawalBody,
+)
+from services.ingest.json_route import JsonRoute
+from services.ingest.limits import Limits
+from services.ingest.reception import Receipt, Reception
+from shared.events import as_utc
+from shared.identity import Guard, Principal
+from shared.problems import Problem
+
+MOST_PER_PAGE: Final = 100
+
+Key = Annotated[str | None, Header(alias="Idempotency-Key")]
+PerPage = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
+
+
+def routes(reception: Reception, guard: Guard, limits: Limits, public_url: str) -> APIRouter:
+    """The routes of `/v1/submissions`."""
+    router = APIRouter(prefix="/v1/submissions", tags=["submissions"], route_class=JsonRoute)
+    asking = Annotated[Principal, Depends(guard.any)]
+
+    async def limited(request: Request, author: asking) -> Principal:
+        limits.write(request.client.host if request.client else None, author.person_id)
+        return author
+
+    writing = Annotated[Principal, Depends(limited)]
+
+    def status_url(receipt: Receipt) -> str:
+        return f"{public_url}/api/ingest/v1/submissions/{receipt.submission_id}"
+
+    def proof(receipt: Receipt) -> ReceiptAnswer:
+        return ReceiptAnswer(
+            submission_id=receipt.submission_id,
+            receipt=receipt.code,
+            revision=receipt.revision,
+            status_url=status_url(receipt),
+        )
+
+    @router.post("", status_code=202)
+    async def submit(body: SubmissionBody, author: writing, key: Key = None) -> ReceiptAnswer:
+        """Send a submission, once per key."""
+        return proof(await reception.submit(author, key, body.draft()))
+
+    @router.post("/{submission_id}/revisions", status_code=202)
+    async def revise(
+        submission_id: str, body: SubmissionBody, author: writing, key: Key = None
+    ) -> ReceiptAnswer:
+        """Send the revision that a moderator asked for, whole, once per key."""
+        return proof(await reception.revise(author, submission_id, key, body.draft()))
+
+    @router.post("/{submission_id}/withdrawal", status_code=202)
+    async def withdraw(
+        submission_id: str, author: writing, body: WithdrawalBody | None = None
+    ) -> WithdrawalAnswer:
+        """Withdraw a submission for good, at any time."""
+        receipt = await reception.withdraw(author, submission_id, body.reason if body else None)
+        return WithdrawalAnswer(
+            submission_id=submission_id, receipt=receipt.code, status_url=status_url(receipt)
+        )
+
+    @router.get("")
+    async def list_own(author: asking, after: str | None = None, limit: PerPage = 20) -> LedgersAnswer:
+        """What one has sent, newest first. `after` is the `next` of the page before."""
+        found = await reception.all_of(author, place_of(after), limit + 1)
+        page = found[:limit]
+        more = (
+            f"{as_utc(page[-1][0].accepted_at)}~{page[-1][0].submission_id}" if len(found) > limit else None
+        )
+        return LedgersAnswer(items=tuple(LedgerAnswer.of(*each) for each in page), next=more)
+
+    @router.get("/{submission_id}")
+    async def look_up(submission_id: str, author: asking) -> LedgerAnswer:
+        """What has become of one's submission."""
+        return LedgerAnswer.of(*await reception.look_up(author, submission_id))
+
+    return router
+
+
+def place_of(after: str | None) -> tuple[datetime, str] | None:
+    """Where a page begins: the time and id of the last submission seen. Raises 422 `cursor_invalid`."""
+    if after is None:
+        return None
+    at, _, submission_id = after.partition("~")
+    try:
+        place = datetime.fromisoformat(at)
+    except ValueError:
+        place = None
+    if place is None or place.tzinfo is None or not submission_id:
+        raise Problem(
+            422, "cursor_invalid", "Give as `after` what the last page gave as `next`, or leave it out."
+        )
+    return place, submission_id
