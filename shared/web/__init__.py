@@ -2,8 +2,9 @@
 
 A service makes one `Pages` when it is assembled and gives its two routers to the app::
 
+    reasons = {reason.code: reason.text for reason in campaign.reasons}
     templates = Path(__file__).parent / "web"
-    pages = Pages("moderation", templates, mount="/desk/moderation", campaign=campaign.name)
+    pages = Pages("moderation", templates, "/desk/moderation", campaign=campaign.name, reasons=reasons)
     desk = pages.router()                      # an APIRouter whose problems become readable pages
 
     @desk.get("/desk/moderation")
@@ -31,8 +32,8 @@ escaped.
 **In every template**: `_("English text")`, `ngettext("%(num)s item", "%(num)s items", n)`, `lang`, `dir`,
 `campaign`, `principal` (or None), `asset(path)`, `path` (of the request), `csrf` (the token), `csrf_field`
 (the hidden input that every `<form method="post">` needs), and the functions `number(n)`, `exact(time)`,
-`ago(time)`, `language_name(tag)`, `country_name(code)`, `direction(tag)`, `size(bytes)`. Give user text its
-own `lang="{{ item.language }}"` and `dir="{{ direction(item.language) }}"`.
+`ago(time)`, `language_name(tag)`, `country_name(code)`, `direction(tag)`, `size(bytes)`, `text_in(text)` (a
+text of the campaign file), `named_languages(tags)`, `named_countries(codes)`. Give user text its own `lang="{{ item.language }}"` and `dir="{{ direction(item.language) }}"`.
 
 **Components** (`components.html`, all shown in `tests/browser/gallery.html`): `status, reason, when,
 timeline, media, reasons_picker, key_hints, toast, figure, bars, trend, file_list, preview, state, problem,
@@ -51,6 +52,6 @@ them.
 """
 
 from shared.web.language import LANGUAGES, direction
-from shared.web.pages import Pages
+from shared.web.pages import Pages, came_from_elsewhere
 
-__all__ = ["LANGUAGES", "Pages", "direction"]
+__all__ = ["LANGUAGES", "Pages", "came_from_elsewhere", "direction"]

@@ -1,5 +1,6 @@
 """Numbers, times, sizes and names, as each language writes them. Pure: the present arrives as an argument."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -12,6 +13,13 @@ from babel.numbers import format_decimal
 _STEP: Final = 1024
 _UNITS: Final = ("B", "KB", "MB", "GB")
 _FIRST_WITH_FRACTION: Final = 2
+_ALPHABETS: Final[Mapping[str, str]] = {
+    "az": " abcçdeəfgğhxıijkqlmnoöprsştuüvwyz",
+    "en": " abcdefghijklmnopqrstuvwxyz",
+    "tr": " abcçdefgğhıijklmnoöpqrsştuüvwxyz",
+    "ru": " абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
+}
+"""Letters in the order in which a reader looks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,21 @@ class Formats:
     def language_name(self, tag: str) -> str:
         """A language's name in this language; the tag itself when it has none."""
         return _language_name(tag, self.language)
+
+    def named_languages(self, tags: Iterable[str]) -> list[tuple[str, str]]:
+        """Tags with their names, in the order of this language's alphabet."""
+        return sorted(((tag, self.language_name(tag)) for tag in tags), key=lambda pair: self._order(pair[1]))
+
+    def named_countries(self, codes: Iterable[str]) -> list[tuple[str, str]]:
+        """Codes with their names, in the order of this language's alphabet."""
+        return sorted(
+            ((code, self.country_name(code)) for code in codes), key=lambda pair: self._order(pair[1])
+        )
+
+    def _order(self, name: str) -> list[int]:
+        alphabet = _ALPHABETS[self.language]
+        dotted = name.replace("I", "ı").replace("İ", "i") if self.language in {"az", "tr"} else name
+        return [alphabet.find(letter) if letter in alphabet else ord(letter) for letter in dotted.lower()]
 
     def country_name(self, code: str) -> str:
         """A country's name in this language; the code itself when it has none."""

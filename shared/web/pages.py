@@ -16,6 +16,8 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pymongo.errors import PyMongoError
 
+from shared import campaign_defaults
+from shared.campaign import text_in
 from shared.identity import COOKIE, Principal, csrf_token, end_session, set_session
 from shared.mongo import is_unavailable
 from shared.problems import Problem, unavailable
@@ -71,7 +73,8 @@ class Pages:
     """The pages of one service.
 
     `templates` holds its `*.html` and `static/`; `mount` is the path under which the gateway routes it,
-    without a trailing slash; `campaign` is the name in the header. `clock` gives the present (UTC).
+    without a trailing slash; `campaign` is the name in the header, by language or one for all;
+    `reasons` are the campaign's, by code and language; `clock` gives the present (UTC).
     """
 
     def __init__(
@@ -80,12 +83,14 @@ class Pages:
         templates: Path,
         mount: str,
         *,
-        campaign: str = "Könüllü",
+        campaign: Mapping[str, str] | str = "Könüllü",
+        reasons: Mapping[str, Mapping[str, str]] = campaign_defaults.REASONS,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.service = service
         self.mount = mount
-        self._campaign = campaign
+        self._campaign = {"en": campaign} if isinstance(campaign, str) else campaign
+        self._reasons = reasons
         self._clock = clock
         self._assets = Assets.load(templates / "static", f"{mount}/static")
         loader = ChoiceLoader([FileSystemLoader(templates), FileSystemLoader(_SHARED_TEMPLATES)])
@@ -139,10 +144,13 @@ class Pages:
 
         Who is not signed in is led to the sign-in page and back.
         """
+        if problem.status == _UNAUTHENTICATED and came_from_elsewhere(request):
+            return self.render(request, "again.html")
         if problem.status == _UNAUTHENTICATED and request.method == "GET":
             back = urlencode({"next": _here(request)})
             away = RedirectResponse(f"/sign-in?{back}", 303, headers={"Cache-Control": "no-store"})
-            end_session(away)
+            if COOKIE in request.cookies:
+                end_session(away)
             return away
         return self.render(request, "problem.html", status_code=problem.status, problem=problem)
 
@@ -207,7 +215,9 @@ class Pages:
         environment.globals.update(
             lang=language,
             dir=direction(language),
-            campaign=self._campaign,
+            campaign=text_in(self._campaign, language),
+            reason_texts={code: text_in(text, language) for code, text in self._reasons.items()},
+            text_in=partial(_in_language, language=language),
             service=self.service,
             mount=self.mount,
             asset=self._assets.url,
@@ -216,9 +226,24 @@ class Pages:
             exact=formats.exact,
             size=formats.size,
             language_name=formats.language_name,
+            named_languages=formats.named_languages,
+            named_countries=formats.named_countries,
             country_name=formats.country_name,
         )
         return _Speech(environment, formats)
+
+
+def _in_language(text: Mapping[str, str], language: str) -> str:
+    return text_in(text, language)
+
+
+def came_from_elsewhere(request: Request) -> bool:
+    """Whether a link on another site led here, and the browser therefore kept the session to itself.
+
+    Such a visitor gets `again.html`, which asks for the same page once more, now from this site.
+    """
+    elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site"
+    return elsewhere and request.method == "GET" and COOKIE not in request.cookies
 
 
 def _csrf(request: Request) -> dict[str, object]:

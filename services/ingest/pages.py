@@ -1,0 +1,282 @@
+"""The volunteer portal at `/send`: what one has sent, sending, mending, withdrawing.
+
+The pages follow the rules of the API: the same reception, the same limits, the same idempotency. A form's key is made when
+it is rendered, so a double tap, or a second try after a lost connection, is one submission.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Annotated, Final
+from uuid import uuid4
+
+from babel import Locale
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.ingest import codes, page_forms
+from services.ingest.intake import Rules
+from services.ingest.limits import Limits
+from services.ingest.page_forms import SendForm
+from services.ingest.page_life import life
+from services.ingest.progress import Progress
+from services.ingest.reception import Receipt, Reception
+from services.ingest.submissions import Submission
+from shared.campaign import Campaign
+from shared.identity import Guard, Principal
+from shared.problems import Problem
+from shared.web import Pages, came_from_elsewhere
+
+UPLOADS: Final = "/api/ingest/v1/uploads"
+MEDIA: Final = "/api/ingest/v1/media/"
+PER_PAGE: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the forms offer."""
+
+    countries: Sequence[str]
+    languages_invited: Sequence[str]
+    languages_other: Sequence[str]
+    sections: Sequence[object]
+    hashtags_invited: str
+
+    @classmethod
+    def of(cls, campaign: Campaign) -> "Choices":
+        """The campaign's countries, languages and teams, and every other language with a code of two letters."""
+        known = [tag for tag in Locale("en").languages if len(tag) == 2]  # noqa: PLR2004 - ISO 639-1
+        return cls(
+            countries=campaign.countries,
+            languages_invited=campaign.languages,
+            languages_other=[tag for tag in known if tag not in campaign.languages],
+            sections=campaign.sections,
+            hashtags_invited=" ".join(f"#{tag}" for tag in campaign.hashtags),
+        )
+
+    def shown(self) -> dict[str, object]:
+        """The same for a template."""
+        return {
+            "countries": self.countries,
+            "languages_invited": self.languages_invited,
+            "languages_other": self.languages_other,
+            "sections": self.sections,
+            "hashtags_invited": self.hashtags_invited,
+        }
+
+
+class Portal:
+    """The pages of people who send."""
+
+    def __init__(
+        self, pages: Pages, reception: Reception, campaign: Campaign, rules: Rules, choices: Choices
+    ) -> None:
+        self._pages, self._reception = pages, reception
+        self._campaign, self._rules, self._choices = campaign, rules, choices
+
+    async def front(
+        self, request: Request, who: Principal | None, before: tuple[datetime, str] | None
+    ) -> Response:
+        """One's list; for a stranger, what this is and how to join."""
+        if who is None and came_from_elsewhere(request):
+            return self._pages.render(request, "again.html")
+        if who is None:
+            return self._pages.render(request, "welcome.html", about=self._campaign.about)
+        found = await self._reception.all_of(who, before, PER_PAGE + 1)
+        items = [_item(submission, progress) for submission, progress in found[:PER_PAGE]]
+        last = found[PER_PAGE - 1][0] if len(found) > PER_PAGE else None
+        more = f"{last.accepted_at.isoformat()}~{last.submission_id}" if last else ""
+        return self._pages.render(request, "mine.html", items=items, more=more, version=_version(items))
+
+    def blank(self, request: Request) -> Response:
+        """An empty send form under a key of its own."""
+        form = SendForm(key=str(uuid4()), terms_version=self._campaign.terms_version)
+        return self._form(request, form, [])
+
+    async def send(self, request: Request, who: Principal) -> Response:
+        """Store what the form holds, or show it again with what must be mended."""
+        form = page_forms.read_send(await request.form())
+        mistakes = page_forms.mistakes_of(form, self._rules)
+        if mistakes:
+            return self._form(request, form, mistakes)
+        try:
+            receipt = await self._reception.submit(who, form.key, form.draft())
+        except Problem as problem:
+            return self._form(request, form, _mending(problem))
+        return _to_status(receipt)
+
+    async def mend(self, request: Request, who: Principal, submission_id: str) -> Response:
+        """The form for the revision that moderation asked for."""
+        submission, progress = await self._reception.look_up(who, submission_id)
+        form = page_forms.filled_in(submission, str(uuid4()), self._campaign.terms_version, MEDIA)
+        return self._form(request, form, [], of=(submission, progress))
+
+    async def revise(self, request: Request, who: Principal, submission_id: str) -> Response:
+        """Store the revision, or show it again with what must be mended."""
+        form = page_forms.read_send(await request.form())
+        known = await self._reception.look_up(who, submission_id)
+        mistakes = page_forms.mistakes_of(form, self._rules)
+        if mistakes:
+            return self._form(request, form, mistakes, of=known)
+        try:
+            receipt = await self._reception.revise(who, submission_id, form.key, form.draft())
+        except Problem as problem:
+            return self._form(request, form, _mending(problem), of=known)
+        return _to_status(receipt)
+
+    async def status(self, request: Request, who: Principal, submission_id: str, *, fresh: bool) -> Response:
+        """Everything that happened to a submission so far."""
+        submission, progress = await self._reception.look_up(who, submission_id)
+        state, steps = life(submission, progress)
+        latest = submission.latest
+        draft = latest.manuscript.draft
+        decision = (
+            progress.decision if progress.decision and progress.decision.revision == latest.number else None
+        )
+        return self._pages.render(
+            request,
+            "status.html",
+            fresh=fresh,
+            submission_id=submission_id,
+            receipt=submission.receipt,
+            revision=latest.number,
+            title=draft.title,
+            body=draft.body,
+            language=draft.language,
+            country=draft.country,
+            media=latest.manuscript.media,
+            media_url=MEDIA,
+            sent_at=latest.accepted_at,
+            state=state,
+            steps=steps,
+            decision=decision,
+            deliveries=progress.deliveries,
+            reach=dict(progress.reach.totals) if progress.reach else {},
+            published_title=decision.title if decision else None,
+            published_text=decision.body if decision else None,
+            version=_version([submission.latest.number, state, progress.model_dump_json()]),
+        )
+
+    async def withdraw(self, request: Request, who: Principal, submission_id: str) -> Response:
+        """Withdraw a submission for good."""
+        reason = (await request.form()).get("reason")
+        await self._reception.withdraw(
+            who, submission_id, reason if isinstance(reason, str) and reason else None
+        )
+        return _see(f"/send/{submission_id}")
+
+    def _form(
+        self,
+        request: Request,
+        form: SendForm,
+        mistakes: list[str],
+        *,
+        of: tuple[Submission, Progress] | None = None,
+    ) -> Response:
+        if "terms" in mistakes:
+            form = replace(form, terms=False, terms_version=self._campaign.terms_version)
+        decision = of[1].decision if of else None
+        return self._pages.render(
+            request,
+            "form.html",
+            status_code=422 if mistakes else 200,
+            given=form,
+            files=form.files,
+            key=form.key,
+            terms_version=form.terms_version,
+            mistakes=mistakes,
+            limits=self._campaign.limits,
+            uploads_url=UPLOADS,
+            revising=of is not None,
+            wish=decision if decision and decision.verdict == "request_changes" else None,
+            back=f"/send/{of[0].submission_id}" if of else "/send",
+            **self._choices.shown(),
+        )
+
+
+def routes(portal: Portal, pages: Pages, guard: Guard, limits: Limits) -> APIRouter:
+    """The portal's routes."""
+    router = pages.router()
+    somebody = Annotated[Principal, Depends(guard.any)]
+    anybody = Annotated[Principal | None, Depends(guard.optional)]
+
+    async def limited(request: Request, who: somebody) -> Principal:
+        limits.write(request.client.host if request.client else None, who.person_id)
+        return who
+
+    sender = Annotated[Principal, Depends(limited)]
+
+    @router.get("/send")
+    async def front(request: Request, who: anybody, after: str = "") -> Response:
+        return await portal.front(request, who, _place(after))
+
+    @router.get("/send/new")
+    async def blank(request: Request, who: somebody) -> Response:  # noqa: ARG001 - only who is signed in
+        return portal.blank(request)
+
+    @router.post("/send/new")
+    async def send(request: Request, who: sender) -> Response:
+        return await portal.send(request, who)
+
+    @router.get("/send/{submission_id}")
+    async def status(request: Request, who: somebody, submission_id: str) -> Response:
+        return await portal.status(request, who, submission_id, fresh="sent" in request.query_params)
+
+    @router.get("/send/{submission_id}/revise")
+    async def mend(request: Request, who: somebody, submission_id: str) -> Response:
+        return await portal.mend(request, who, submission_id)
+
+    @router.post("/send/{submission_id}/revise")
+    async def revise(request: Request, who: sender, submission_id: str) -> Response:
+        return await portal.revise(request, who, submission_id)
+
+    @router.post("/send/{submission_id}/withdraw")
+    async def withdraw(request: Request, who: sender, submission_id: str) -> Response:
+        return await portal.withdraw(request, who, submission_id)
+
+    return router
+
+
+def _to_status(receipt: Receipt) -> Response:
+    return _see(f"/send/{receipt.submission_id}?sent")
+
+
+def _see(address: str) -> Response:
+    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
+
+
+def _item(submission: Submission, progress: Progress) -> dict[str, object]:
+    draft = submission.latest.manuscript.draft
+    return {
+        "submission_id": submission.submission_id,
+        "receipt": codes.receipt(submission.submission_id),
+        "title": draft.title,
+        "language": draft.language,
+        "state": life(submission, progress)[0],
+        "accepted_at": submission.accepted_at,
+    }
+
+
+def _version(content: object) -> str:
+    """Changes with what a page shows, so that an open page knows whether there is news."""
+    return sha256(repr(content).encode()).hexdigest()[:16]
+
+
+def _mending(problem: Problem) -> list[str]:
+    """The fields that can mend a refusal. Raises the problem again when none can."""
+    if problem.code == "submission_invalid":
+        return page_forms.fields_of(str(error["field"]) for error in problem.extra.get("errors", ()))
+    name = page_forms.field_of_problem(problem.code)
+    if name is None:
+        raise problem
+    return [name]
+
+
+def _place(after: str) -> tuple[datetime, str] | None:
+    """Where a page of the list begins. What cannot be read begins at the top."""
+    at, _, last = after.partition("~")
+    try:
+        return (datetime.fromisoformat(at), last) if last else None
+    except ValueError:
+        return None
