@@ -6,6 +6,7 @@ from services.ingest import api, api_people, handlers
 from services.ingest.intake import Rules
 from services.ingest.ledger import Ledger
 from services.ingest.limits import Limits
+from services.ingest.page_wiring import wire_pages
 from services.ingest.people import People
 from services.ingest.reception import Reception
 from services.ingest.safety_rules import Limits as SafetyLimits
@@ -63,6 +64,7 @@ def assemble(runtime: Runtime) -> Parts:
             api_people.routes(sessions, runtime.guard, limits, key.public_key()),
             api.routes(reception, runtime.guard, limits, settings.public_url),
             *upload_parts.routers,
+            *wire_pages(campaign, reception, sessions, runtime.guard, limits),
         ],
         outboxes=[people.collection, submissions.collection],
         prepare=[people.prepare, submissions.prepare, *upload_parts.prepare],
