@@ -26,6 +26,7 @@ from shared.events import (
     STAFF_CHANGED,
     SUBMISSION_RECEIVED,
     SUBMISSION_WITHDRAWN,
+    SURVEY_ANSWERED,
     TOPICS,
     Topic,
 )
@@ -104,6 +105,15 @@ CONSUMERS: Final[tuple[Consumer, ...]] = (
     Consumer("metrics", REACH_SAMPLED, max_ack_pending=4 * BATCH),
     Consumer("metrics", REACH_CLICKED, max_ack_pending=4 * BATCH),
 )
+
+
+PRODUCERS: Final[Mapping[str, tuple[Topic[Any], ...]]] = {
+    "ingest": (PERSON_REGISTERED, STAFF_CHANGED, SUBMISSION_RECEIVED, SUBMISSION_WITHDRAWN, SURVEY_ANSWERED),
+    "moderation": (CASE_CHANGED, MODERATION_DECIDED, MODERATION_RECALLED),
+    "publisher": (DELIVERY_CHANGED, REACH_SAMPLED),
+    "metrics": (REACH_CLICKED, REACH_TOTALLED),
+}
+"""Which service alone publishes what."""
 
 
 def consumer_of(service: str, topic: Topic[Any]) -> Consumer:
