@@ -30,7 +30,7 @@ hashtags: [könüllü]
 terms_version: "2020-09"
 channels:
   - {{id: site, kind: website}}
-  - {{id: partners, kind: webhook, base_url: "http://127.0.0.1:{webhook}/hook", 
+  - {{id: partners, kind: webhook, base_url: "http://127.0.0.1:{webhook}/hook",
      credentials: {{secret: "env:DEMO_SECRET"}}}}
   - {{id: tg, kind: telegram, chat: "@example", base_url: "http://127.0.0.1:{telegram}",
      credentials: {{token: "env:DEMO_TG"}}}}
