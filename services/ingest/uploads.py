@@ -197,7 +197,7 @@ async def _receive(request: Request, incoming: Incoming, limits: UploadLimits) -
 def _progress(upload: Upload, offset: int) -> dict[str, str]:
     headers = {"Upload-Offset": str(offset)}
     if upload.expires_at is not None:
-        headers["Upload-Expires"] = format_datetime(upload.expires_at, usegmt=True)
+        headers["Upload-Expires"] = format_datetime(upload.expires_at.astimezone(UTC), usegmt=True)
     return headers
 
 
