@@ -1,0 +1,178 @@
+"""Every file that a deployment mounts, judged by the program that reads it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy import secrets, with_secrets
+from tests.processes import BIN
+
+ROOT = Path(__file__).parents[2]
+OURS = ("ingest", "moderation", "publisher", "metrics", "provision")
+
+
+def _compose() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return read
+
+
+def _run(*command: str | Path, **environment: str) -> str:
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_compose_file_is_what_its_specification_says() -> None:
+    _run(BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
+
+
+def test_every_file_the_compose_file_mounts_exists_or_is_a_secret_we_make() -> None:
+    compose = _compose()
+    made = secrets.files(dict.fromkeys(("root", "mongo_key", "provision", "storage", *secrets.SERVICES), "x"))
+
+    for name, config in compose["configs"].items():
+        path = re.sub(r"\$\{\w+:-(.*)}", r"\1", config["file"])
+        assert (ROOT / path).is_file(), name
+    for name, secret in compose["secrets"].items():
+        assert Path(secret["file"]).name in made, name
+
+
+def test_nothing_secret_stands_in_the_compose_file() -> None:
+    for name, service in _compose()["services"].items():
+        environment = service.get("environment", {})
+        for variable in environment:
+            secret = re.search(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|(NATS|MONGO)_URL", variable)
+            assert not secret or variable.endswith("_FILE"), f"{name}: {variable}"
+
+
+def test_our_containers_are_confined() -> None:
+    services = _compose()["services"]
+    for name in OURS:
+        service = services[name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["stop_grace_period"] == "30s"
+    for name, service in services.items():
+        assert "memory" in service["deploy"]["resources"]["limits"], name
+        assert "latest" not in service["image"], name
+    dockerfile = (ROOT / "deploy/Dockerfile").read_text()
+    assert "USER konullu" in dockerfile
+    assert "--require-hashes" in dockerfile
+
+
+def test_the_gateways_file_is_valid_in_each_of_its_forms(tmp_path: Path) -> None:
+    caddyfile = ROOT / "deploy/caddy/Caddyfile"
+    for form in (
+        {},
+        {
+            "GATEWAY_ADDRESS": "https://phone.example:8400",
+            "GATEWAY_TLS": "own_authority",
+            "GATEWAY_BIND": "0.0.0.0",
+        },
+        {
+            "GATEWAY_ADDRESS": "https://news.example.org",
+            "GATEWAY_TLS": "public_authority",
+            "GATEWAY_SITE": "site_in_store",
+        },
+    ):
+        environment = {"XDG_DATA_HOME": str(tmp_path), "GATEWAY_STATE": str(tmp_path), **form}
+        said = _run(BIN / "caddy", "validate", "--adapter", "caddyfile", "--config", caddyfile, **environment)
+        assert "Valid configuration" in said
+    assert _run(BIN / "caddy", "fmt", caddyfile) == caddyfile.read_text()
+
+
+def test_a_clusters_broker_accepts_its_file_and_its_users(tmp_path: Path) -> None:
+    secrets.main(tmp_path / "secrets")
+    shutil.copy(ROOT / "deploy/nats/cluster.conf", tmp_path)
+    shutil.copy(tmp_path / "secrets/nats_users.conf", tmp_path / "users.conf")
+
+    said = _run(BIN / "nats-server", "-t", "-c", tmp_path / "cluster.conf", NATS_NAME="nats-1")
+
+    assert "is valid" in said
+
+
+def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
+    secrets.main(tmp_path)
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+
+    secrets.main(tmp_path)
+
+    assert before == {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert len(set(re.findall(r"[0-9a-f]{64}", before["passwords.json"]))) == 8
+    assert (tmp_path / "passwords.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.promtool
+def test_prometheus_accepts_its_files() -> None:
+    said = _run("promtool", "check", "config", "deploy/prometheus/prometheus.yml")
+
+    assert "rules found" in said
+
+
+@pytest.mark.amtool
+def test_alertmanager_accepts_its_file() -> None:
+    _run("amtool", "check-config", "deploy/prometheus/alertmanager.yml")
+
+
+def test_alerts_name_metrics_that_the_services_have() -> None:
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())
+    sources = "".join(path.read_text() for path in (ROOT / "shared").glob("*.py"))
+    sources += "".join(path.read_text() for path in (ROOT / "services").glob("*/*.py"))
+
+    for rule in (rule for group in rules["groups"] for rule in group["rules"]):
+        for metric in re.findall(r"konullu_\w+", rule["expr"]):
+            assert f'"{metric}"' in sources, f"{rule['alert']} watches {metric}, which nothing measures"
+
+
+def test_the_collectors_pipelines_use_what_it_defines() -> None:
+    collector = yaml.safe_load((ROOT / "deploy/otel/collector.yaml").read_text())
+
+    for pipeline in collector["service"]["pipelines"].values():
+        for part, names in pipeline.items():
+            assert set(names) <= collector[part].keys()
+    assert collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"].endswith(":4318")
+
+
+def test_secrets_become_variables_of_one_process_alone(tmp_path: Path) -> None:
+    secret = tmp_path / "mongo"
+    secret.write_text("mongodb://ingest:pass word'$x@host/\n")
+    show = [sys.executable, "-c", "import os; print(os.environ['MONGO_URL'], 'MONGO_URL_FILE' in os.environ)"]
+
+    said = _run(sys.executable, "-m", "deploy.with_secrets", *show, MONGO_URL_FILE=str(secret))
+
+    assert said == "mongodb://ingest:pass word'$x@host/ False\n"
+
+
+def test_a_missing_secret_stops_the_start_with_its_file() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.with_secrets", "true"],
+        env={**os.environ, "MONGO_URL_FILE": "/nowhere/mongo"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 78
+    assert "/nowhere/mongo" in done.stderr
+
+
+def test_every_secret_a_service_is_given_is_one_that_it_reads() -> None:
+    for name in OURS:
+        given = {key for key in _compose()["services"][name]["environment"] if key.endswith("_FILE")}
+        assert given <= {f"{secret}_FILE" for secret in with_secrets.SECRET}, name
