@@ -54,6 +54,15 @@ def call(
     raise AssertionError
 
 
+def answer_of(answer: httpx.Response) -> Any:
+    """The JSON of an answer. Raises `CommandError` when it is none: something else listens there."""
+    try:
+        return answer.json()
+    except ValueError:
+        text = f"{answer.url} answered something that is not JSON; does another program listen there?"
+        raise CommandError(text) from None
+
+
 class Refusal(CommandError):
     """A service said no, in a problem document."""
 

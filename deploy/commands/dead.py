@@ -17,6 +17,7 @@ from nats.js.errors import NotFoundError
 
 from deploy.commands.stack import CommandError
 from shared.bus import Publisher, connection
+from shared.logs import configure
 from shared.settings import Settings
 from shared.streams import DEAD_PREFIX, DEAD_STREAM
 
@@ -123,6 +124,7 @@ class Morgue:
 
 async def reached(settings: Settings) -> Client:
     """A connection for one command. Raises `CommandError` when the broker is away."""
+    configure("konullu", "error")
     try:
         async with asyncio.timeout(_PATIENCE):
             return await connection(settings, name="konullu-dead")

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from deploy.commands.calls import call, client
+from deploy.commands.calls import answer_of, call, client
+from deploy.commands.operator import operator_token
 from deploy.commands.stack import CommandError, Stack
 
 
@@ -18,32 +19,21 @@ def report(stack: Stack, *, form: str, by: str | None, token: str | None) -> str
     url = stack.settings.metrics_url
     if by is None:
         with client() as link:
-            totals = call(link, "GET", f"{url}/v1/campaign", repeatable=True).json()
+            totals = answer_of(call(link, "GET", f"{url}/v1/campaign", repeatable=True))
         return json.dumps(totals, ensure_ascii=False) if form == "json" else "\n".join(_totals(totals))
-    with client(_staff(token)) as link:
-        rows = call(link, "GET", f"{url}/v1/reach", repeatable=True, params={"by": by}).json()
+    with client(token or operator_token(stack)) as link:
+        rows = answer_of(call(link, "GET", f"{url}/v1/reach", repeatable=True, params={"by": by}))
     return json.dumps(rows, ensure_ascii=False) if form == "json" else "\n".join(_rows(rows))
 
 
 def channels(stack: Stack, token: str | None) -> Iterator[str]:
     """One line per channel."""
-    with client(_staff(token)) as link:
-        answer = call(link, "GET", f"{stack.settings.publisher_url}/v1/channels", repeatable=True).json()
+    with client(token or operator_token(stack)) as link:
+        answer = answer_of(call(link, "GET", f"{stack.settings.publisher_url}/v1/channels", repeatable=True))
     for channel in answer["items"] if isinstance(answer, dict) else answer:
         rest = {key: value for key, value in channel.items() if key not in {"id", "channel", "kind", "url"}}
         name = channel.get("id") or channel.get("channel")
         yield f"{name:<16} {channel.get('kind', ''):<12} {channel.get('url') or '-':<40} {_short(rest)}"
-
-
-def _staff(token: str | None) -> str:
-    """Raises `CommandError` saying where a token comes from."""
-    if token:
-        return token
-    text = (
-        "this needs a staff token: "
-        "KONULLU_TOKEN=$(konullu staff add --role operator --name NAME) once, or konullu staff token"
-    )
-    raise CommandError(text)
 
 
 def _totals(totals: dict[str, Any]) -> Iterator[str]:

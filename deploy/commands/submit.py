@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 
-from deploy.commands.calls import Refusal, call, client
+from deploy.commands.calls import Refusal, answer_of, call, client
 from deploy.commands.stack import CommandError
 from deploy.commands.uploads import upload
 
@@ -79,14 +79,16 @@ class Sender:
                 }
                 for each in attachments
             ]
-            answer = call(
-                link,
-                "POST",
-                f"{self.ingest_url}/v1/submissions",
-                repeatable=True,
-                body=submission | {"media": media},
-                headers={"Idempotency-Key": key or str(uuid4())},
-            ).json()
+            answer = answer_of(
+                call(
+                    link,
+                    "POST",
+                    f"{self.ingest_url}/v1/submissions",
+                    repeatable=True,
+                    body=submission | {"media": media},
+                    headers={"Idempotency-Key": key or str(uuid4())},
+                )
+            )
         return Receipt(
             submission_id=answer["submission_id"],
             receipt=answer["receipt"],
@@ -101,7 +103,7 @@ class Sender:
                 member: dict[str, str] = json.loads(kept.read_text())
                 return member if self._is_valid(member) else self._recovered(link, kept, member)
             newcomer = {"name": name, "country": submission["country"], "languages": [submission["language"]]}
-            member = call(link, "POST", f"{self.ingest_url}/v1/volunteers", body=newcomer).json()
+            member = answer_of(call(link, "POST", f"{self.ingest_url}/v1/volunteers", body=newcomer))
         return _keep(kept, member)
 
     def _is_valid(self, member: dict[str, str]) -> bool:
@@ -115,7 +117,7 @@ class Sender:
 
     def _recovered(self, link: httpx.Client, kept: Path, member: dict[str, str]) -> dict[str, str]:
         body = {"recovery_code": member["recovery_code"]}
-        fresh = call(link, "POST", f"{self.ingest_url}/v1/recovery", body=body).json()
+        fresh = answer_of(call(link, "POST", f"{self.ingest_url}/v1/recovery", body=body))
         return _keep(kept, member | fresh)
 
 
