@@ -34,9 +34,10 @@ def assemble(runtime: Runtime) -> Parts:
     people = People(runtime.database["people"])
     submissions = Submissions(runtime.database["submissions"])
     ledger = Ledger(runtime.database["ledger"])
+    store = MediaStore(settings.media_url)
     uploads, upload_parts = wire_uploads(
         runtime,
-        MediaStore(settings.media_url),
+        store,
         UploadLimits(video_bytes=campaign.limits.video_bytes, photo_bytes=campaign.limits.photo_bytes),
         SafetyLimits(video_bytes=campaign.limits.video_bytes, photo_bytes=campaign.limits.photo_bytes),
     )
@@ -64,7 +65,7 @@ def assemble(runtime: Runtime) -> Parts:
             api_people.routes(sessions, runtime.guard, limits, key.public_key()),
             api.routes(reception, runtime.guard, limits, settings.public_url),
             *upload_parts.routers,
-            *wire_pages(campaign, reception, sessions, runtime.guard, limits),
+            *wire_pages(campaign, reception, sessions, store, runtime.guard, limits),
         ],
         outboxes=[people.collection, submissions.collection],
         prepare=[people.prepare, submissions.prepare, *upload_parts.prepare],

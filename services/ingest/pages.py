@@ -25,11 +25,12 @@ from services.ingest.reception import Receipt, Reception
 from services.ingest.submissions import Submission
 from shared.campaign import Campaign
 from shared.identity import Guard, Principal
+from shared.media import MediaStore
 from shared.problems import Problem
 from shared.web import Pages, came_from_elsewhere
+from shared.web.media import clean_media
 
 UPLOADS: Final = "/api/ingest/v1/uploads"
-MEDIA: Final = "/api/ingest/v1/media/"
 PER_PAGE: Final = 30
 
 
@@ -70,9 +71,15 @@ class Portal:
     """The pages of people who send."""
 
     def __init__(
-        self, pages: Pages, reception: Reception, campaign: Campaign, rules: Rules, choices: Choices
+        self,
+        pages: Pages,
+        reception: Reception,
+        store: MediaStore,
+        campaign: Campaign,
+        rules: Rules,
+        choices: Choices,
     ) -> None:
-        self._pages, self._reception = pages, reception
+        self._pages, self._reception, self._store = pages, reception, store
         self._campaign, self._rules, self._choices = campaign, rules, choices
 
     async def front(
@@ -109,7 +116,9 @@ class Portal:
     async def mend(self, request: Request, who: Principal, submission_id: str) -> Response:
         """The form for the revision that moderation asked for."""
         submission, progress = await self._reception.look_up(who, submission_id)
-        form = page_forms.filled_in(submission, str(uuid4()), self._campaign.terms_version, MEDIA)
+        form = page_forms.filled_in(
+            submission, str(uuid4()), self._campaign.terms_version, _media(submission_id)
+        )
         return self._form(request, form, [], of=(submission, progress))
 
     async def revise(self, request: Request, who: Principal, submission_id: str) -> Response:
@@ -146,7 +155,7 @@ class Portal:
             language=draft.language,
             country=draft.country,
             media=latest.manuscript.media,
-            media_url=MEDIA,
+            media_url=_media(submission_id),
             sent_at=latest.accepted_at,
             state=state,
             steps=steps,
@@ -157,6 +166,15 @@ class Portal:
             published_text=decision.body if decision else None,
             version=_version([submission.latest.number, state, progress.model_dump_json()]),
         )
+
+    async def media(self, request: Request, who: Principal, submission_id: str, sha256: str) -> Response:
+        """A photo or video of one's own submission."""
+        submission = await self._reception.own(who, submission_id)
+        for revision in submission.revisions:
+            for media in revision.manuscript.media:
+                if media.sha256 == sha256:
+                    return await clean_media(self._store, media, request.headers.get("Range"))
+        raise Problem(404, "not_found", "There is no such photo or video in this submission.")
 
     async def withdraw(self, request: Request, who: Principal, submission_id: str) -> Response:
         """Withdraw a submission for good."""
@@ -223,6 +241,10 @@ def routes(portal: Portal, pages: Pages, guard: Guard, limits: Limits) -> APIRou
     async def status(request: Request, who: somebody, submission_id: str) -> Response:
         return await portal.status(request, who, submission_id, fresh="sent" in request.query_params)
 
+    @router.get("/send/{submission_id}/media/{sha256}")
+    async def media(request: Request, who: somebody, submission_id: str, sha256: str) -> Response:
+        return await portal.media(request, who, submission_id, sha256)
+
     @router.get("/send/{submission_id}/revise")
     async def mend(request: Request, who: somebody, submission_id: str) -> Response:
         return await portal.mend(request, who, submission_id)
@@ -236,6 +258,11 @@ def routes(portal: Portal, pages: Pages, guard: Guard, limits: Limits) -> APIRou
         return await portal.withdraw(request, who, submission_id)
 
     return router
+
+
+def _media(submission_id: str) -> str:
+    """Where the photos and videos of a submission are, each under its digest."""
+    return f"/send/{submission_id}/media/"
 
 
 def _to_status(receipt: Receipt) -> Response:

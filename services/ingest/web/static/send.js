@@ -85,16 +85,18 @@ const begin = (file) => {
   uploads.set(item, upload);
   list.append(item);
   item.dataset.fileState = "sending";
-  upload.run().then(async (id) => {
-    item.querySelector("[name=upload_id]").value = id;
+  const arrive = async () => {
+    item.querySelector("[name=upload_id]").value = await upload.run();
     progress.value = progress.max;
     say(status, "sayChecking");
     await upload.verdict(CHECKING_SECONDS);
     item.dataset.fileState = "done";
     say(status, "sayArrived", { all: size(file.size) });
-  }, (error) => {
+  };
+  arrive().catch((error) => {
     if (error.name === "AbortError") return;
     item.dataset.fileState = "failed";
+    item.querySelector("[name=upload_id]").value = "";
     say(status, error.status === 413 ? "sayTooLarge" : error.status === 401 ? "saySignIn" : "sayRefused");
     const why = item.querySelector("[data-why]");
     why.textContent = error.message;
