@@ -131,8 +131,9 @@ def read(wording: Wording, policy: Policy) -> Iterator[Signal]:
             yield from look(name, text)
         yield from _words(name, text, policy)
     yield from _script(wording)
-    if texts.shouting(f"{wording.title} {wording.body}"):
-        yield Signal("capitals", "caution", "body", wording.title[: texts.EXCERPT])
+    for name, text in wording.fields():
+        if texts.shouting(text):
+            yield Signal("capitals", "caution", name, text[: 2 * texts.EXCERPT])
     if not wording.body.strip():
         yield Signal("no_text", "info", "body")
 
@@ -158,15 +159,19 @@ def _alternatives(media: tuple[Media, ...]) -> Iterator[Signal]:
 
 PERSONAL: Final[tuple[tuple[str, Callable[[str], Iterator[texts.Found]]], ...]] = (
     ("email", lambda text: texts.matches(texts.EMAIL, text)),
-    ("phone", texts.phones),
     ("iban", texts.ibans),
     ("card", texts.cards),
+    ("phone", texts.phones),
 )
+"""In this order: digits that are part of an account are no telephone number."""
 
 
 def _personal(name: str, text: str) -> Iterator[Signal]:
+    taken: list[texts.Found] = []
     for code, look in PERSONAL:
-        for hit in islice(look(text), EACH):
+        hits = (hit for hit in look(text) if all(hit.end <= t.start or t.end <= hit.start for t in taken))
+        for hit in list(islice(hits, EACH)):
+            taken.append(hit)
             yield _signal(code, "danger", name, hit, "personal_data")
     for hit in islice(texts.matches(texts.ADDRESS, text), EACH):
         yield _signal("address", "caution", name, hit)

@@ -1,0 +1,90 @@
+"""The wiring of moderation."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from services.moderation import api, handlers, telemetry
+from services.moderation.cases import Books, Cases
+from services.moderation.claims import Claims
+from services.moderation.clock import DatabaseClock
+from services.moderation.decisions import Decisions
+from services.moderation.desk import Desk
+from services.moderation.lanes import LaneBook
+from services.moderation.photos import Photos
+from services.moderation.queue import Queue, Reader
+from services.moderation.screening import ClassRule, Policy
+from services.moderation.seals import Seals
+from services.moderation.settings import ModerationSettings
+from shared.campaign import Campaign, CampaignError
+from shared.identity import signing_key
+from shared.media import MediaStore
+from shared.problems import ConfigurationError
+from shared.service import Parts, Runtime
+
+COUNT_SECONDS: Final = 15.0
+WEB: Final = Path(__file__).parent / "web"
+MOUNT: Final = "/desk/moderation"
+
+
+def policy_of(campaign: Campaign) -> Policy:
+    """What the campaign file says to moderation."""
+    limits = campaign.limits
+    return Policy(
+        {each.id: ClassRule(each.id, each.reviewers, each.blur, each.words) for each in campaign.classes},
+        frozenset(reason.code for reason in campaign.reasons),
+        frozenset(channel.id for channel in campaign.channels),
+        limits.title,
+        limits.body,
+        limits.alt,
+        limits.note,
+        limits.hashtags,
+    )
+
+
+def assemble(runtime: Runtime) -> Parts:
+    """The parts of moderation. Raises `ConfigurationError` when the campaign file has a mistake."""
+    settings = runtime.settings
+    if not isinstance(settings, ModerationSettings):
+        settings = ModerationSettings.from_env()
+    try:
+        campaign = Campaign.load(settings.campaign_path)
+    except CampaignError as error:
+        raise ConfigurationError(str(error)) from error
+    database, policy = runtime.database, policy_of(campaign)
+    key = signing_key(settings.decision_key)
+    clock = DatabaseClock(database)
+    books = Books(LaneBook(database["lanes"]), LaneBook(database["country_lanes"]))
+    cases = Cases(database["cases"], books, runtime.nudge)
+    queue = Queue(cases.collection, books)
+    claims = Claims(cases, queue, clock, settings.lease)
+    desk = Desk(cases, queue, claims, Decisions(cases, clock, policy, key), clock, policy)
+    photos = Photos(cases, MediaStore(settings.media_url))
+    seals = Seals(database["seals"], cases.collection, clock)
+    handlers.wire(runtime.broker)
+    return Parts(
+        routers=[api.routes(desk, photos, runtime.guard, key.public_key())],
+        outboxes=[cases.collection],
+        jobs={
+            "seal": lambda: seals.every(settings.seal_seconds),
+            "count": lambda: count(queue, clock),
+        },
+        prepare=[cases.prepare],
+        context={"cases": cases, "database_clock": clock, "policy": policy},
+    )
+
+
+async def count(queue: Queue, clock: DatabaseClock) -> None:
+    """Show how many wait, again and again."""
+    everything = Reader("", editor=True)
+    shown: set[str] = set()
+    while True:
+        now = await clock.now()
+        waiting = await queue.waiting(everything)
+        for each in waiting:
+            age = (now - each.oldest_at).total_seconds() if each.oldest_at else 0.0
+            telemetry.waiting(each.language, each.count, age)
+        for gone in shown - {each.language for each in waiting}:
+            telemetry.waiting(gone, 0, 0.0)
+        shown |= {each.language for each in waiting}
+        await asyncio.sleep(COUNT_SECONDS)

@@ -1,0 +1,34 @@
+"""Moderation's settings: the shared ones, and how long a case stays in somebody's hands."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AliasChoices, Field
+
+from shared.settings import Settings
+
+KEY_FILE: Final = "decisions.pem"
+
+
+class ModerationSettings(Settings):
+    """What moderation needs to know beyond what every process does."""
+
+    lease_seconds: Annotated[int, Field(ge=5, le=3600)] = Field(
+        default=300, validation_alias=AliasChoices("KONULLU_MODERATION_LEASE_SECONDS")
+    )
+    """How long a claim lasts unless it is renewed."""
+    seal_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=10.0, validation_alias=AliasChoices("KONULLU_MODERATION_SEAL_SECONDS")
+    )
+    """How often the audit trails are sealed into the campaign's chain."""
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claim lasts unless it is renewed."""
+        return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def decision_key(self) -> Path:
+        """The private key that signs decisions (mode 0600)."""
+        return self.keys / KEY_FILE

@@ -1,0 +1,11 @@
+"""A moderation desk on a database of its own."""
+
+import pytest
+
+from shared.mongo import Database
+from tests.storage.moderation.stage import Stage
+
+
+@pytest.fixture
+async def stage(database: Database) -> Stage:
+    return await Stage.on(database)
