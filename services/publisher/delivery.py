@@ -34,7 +34,6 @@ from services.publisher.happenings import (
     CannotLook,
     Checked,
     Claimed,
-    Deferred,
     Happening,
     LeaseLost,
     Looked,
@@ -80,6 +79,15 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure with its source and time, as it was last told."""
+
+    value: int
+    source: str
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One submission's revision on one channel in one language."""
 
@@ -121,6 +129,8 @@ class Delivery:
     """How often it was looked after since it was posted."""
     retired: Retirement | None = None
     failure: DeliveryFailure | None = None
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    """The latest figure told of each kind, by `sampling.key_of`."""
     proof: str | None = None
     """What was asked and answered when it was removed."""
     attempts: tuple[Attempt, ...] = ()
@@ -148,8 +158,6 @@ def advance(delivery: Delivery, happening: Happening, now: datetime, rules: Rule
     match happening:
         case Claimed():
             return _claimed(delivery, happening, now)
-        case Deferred():
-            return _deferred(delivery, happening)
         case PrepareFailed():
             return _prepare_failed(delivery, happening, now, rules)
         case SendStarted():
@@ -233,11 +241,6 @@ def _claimed(delivery: Delivery, claim: Claimed, now: datetime) -> Delivery | Re
             return _to(delivery, "removing", now, **lease)
         case _:
             return Refused("wrong_state")
-
-
-def _deferred(delivery: Delivery, deferred: Deferred) -> Delivery | Refused:
-    held = _held(delivery, deferred.fence, "planned", "reconciling", "removing")
-    return held or replace(delivery, lease=None, due_at=deferred.until)
 
 
 def _prepare_failed(

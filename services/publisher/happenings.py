@@ -29,14 +29,6 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Deferred:
-    """The channel has no room for it now: the lease is given back, nothing was tried."""
-
-    fence: int
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class PrepareFailed:
     """What comes before the commit did not succeed. Nothing is visible."""
 
@@ -143,7 +135,6 @@ class Released:
 
 Happening = (
     Claimed
-    | Deferred
     | PrepareFailed
     | SendStarted
     | Answered

@@ -47,15 +47,17 @@ def decide(
     Refused are a decision older than the newest known one, and a second one with the same version, which only
     a replay can be.
     """
-    if decision.event_id == publication.decided:
+    if str(decision.event_id) == publication.decided:
         return KNOWN
     if decision.version < publication.case_version:
         return OLD
     if decision.version == publication.case_version:
         return Refused("replayed_version")
-    known = replace(publication, case_version=decision.version, decided=decision.event_id)
+    known = replace(publication, case_version=decision.version, decided=str(decision.event_id))
     if decision.snapshot is not None:
-        allowed = Permission(decision.version, decision.revision, decision.decision_id, decision.event_id)
+        allowed = Permission(
+            decision.version, decision.revision, str(decision.decision_id), str(decision.event_id)
+        )
         known = replace(
             known,
             permission=allowed,

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
-from services.publisher.channels.port import Capabilities
+from services.publisher.channels.port import Capabilities, Sample
 from services.publisher.delivery import GONE, Delivery, Refused, Rules, advance
 from services.publisher.happenings import (
     Approved,
@@ -54,8 +53,8 @@ class Permission:
 
     version: int
     revision: int
-    decision_id: UUID
-    event_id: UUID
+    decision_id: str
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,15 @@ class Grave:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A figure that a channel gave for a delivery, to be told under `version` of the delivery."""
+
+    delivery: Delivery
+    version: int
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """One submission's publishing."""
 
@@ -77,15 +85,15 @@ class Publication:
     """Rises with every write; 0 when it was never stored."""
     case_version: int = 0
     """The newest decision known."""
-    decided: UUID | None = None
+    decided: str | None = None
     """The newest decision's event."""
     permission: Permission | None = None
     snapshots: Mapping[int, Snapshot] = field(default_factory=dict)
     """What was approved, by revision."""
     grave: Grave | None = None
     deliveries: tuple[Delivery, ...] = ()
-    told: tuple[Delivery, ...] = ()
-    """Deliveries as they were when they came into a new state since this was read."""
+    told: tuple["Delivery | Reading", ...] = ()
+    """What is to be told: deliveries as they were when they came into a new state, and new figures."""
 
     def delivery(self, wanted: str) -> Delivery | None:
         """The delivery with this id."""
