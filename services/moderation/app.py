@@ -44,9 +44,7 @@ def policy_of(campaign: Campaign) -> Policy:
 
 def assemble(runtime: Runtime) -> Parts:
     """The parts of moderation. Raises `ConfigurationError` when the campaign file has a mistake."""
-    settings = runtime.settings
-    if not isinstance(settings, ModerationSettings):
-        settings = ModerationSettings.from_env()
+    settings = ModerationSettings.of(runtime.settings)
     try:
         campaign = Campaign.load(settings.campaign_path)
     except CampaignError as error:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 from pydantic import AliasChoices, Field
 
@@ -22,6 +22,11 @@ class ModerationSettings(Settings):
         default=10.0, validation_alias=AliasChoices("KONULLU_MODERATION_SEAL_SECONDS")
     )
     """How often the audit trails are sealed into the campaign's chain."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """These settings, with what moderation adds to them."""
+        return settings if isinstance(settings, cls) else cls.from_env(**settings.model_dump())
 
     @property
     def lease(self) -> timedelta:
