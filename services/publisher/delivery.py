@@ -303,6 +303,7 @@ def _send_started(delivery: Delivery, started: SendStarted, now: datetime) -> De
         prepared=dict(started.prepared),
         lease=Lease(delivery.lease.holder, started.until),
         due_at=started.until,
+        since=now,
         failure=None,
     )
 

@@ -1,0 +1,110 @@
+"""The wiring of the publisher."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from services.publisher import api, handlers, pages
+from services.publisher.accounts import Accounts
+from services.publisher.channels import registry
+from services.publisher.channels.port import Channel, Post
+from services.publisher.checkup import Checkup
+from services.publisher.deliveries import Deliveries
+from services.publisher.editors import Editors
+from services.publisher.links import code_of
+from services.publisher.posts import Addresses
+from services.publisher.publication import Outlet, Publication
+from services.publisher.settings import PublisherSettings
+from services.publisher.site import Site
+from services.publisher.trust import Trust
+from services.publisher.worker import Surroundings, Worker
+from shared.campaign import Campaign, CampaignError
+from shared.media import MediaStore
+from shared.problems import ConfigurationError
+from shared.remote_keys import RemoteKeys
+from shared.service import Parts, Runtime
+
+Job = Callable[[], Awaitable[None]]
+
+WEB: Final = Path(__file__).parent / "web"
+MOUNT: Final = "/desk/publisher"
+
+
+def present() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def assemble(runtime: Runtime) -> Parts:
+    """The parts of the publisher. Raises `ConfigurationError` when the campaign file has a mistake."""
+    settings = runtime.settings
+    if not isinstance(settings, PublisherSettings):
+        settings = PublisherSettings.from_env()
+    try:
+        campaign = Campaign.load(settings.campaign_path)
+        store = MediaStore(settings.media_url)
+        site = Site(store, campaign, settings.public_url)
+        channels = registry.build(campaign, store, site, settings.credentials)
+    except CampaignError as error:
+        raise ConfigurationError(str(error)) from error
+    return wired(runtime, settings, campaign, list(channels.values()), site)
+
+
+def wired(
+    runtime: Runtime,
+    settings: PublisherSettings,
+    campaign: Campaign,
+    channels: Sequence[Channel],
+    site: Site,
+) -> Parts:
+    """The parts of the publisher with these channels."""
+    database, collection = runtime.database, runtime.database["publications"]
+    addresses = Addresses(settings.public_url, any(each.kind == "website" for each in channels))
+    workers: dict[str, Worker] = {}
+
+    def written(publication: Publication) -> None:
+        runtime.nudge(collection, publication.submission_id)
+        for worker in workers.values():
+            worker.tell(publication)
+
+    async def before_commit(post: Post) -> None:
+        await site.lead(code_of(post.delivery_id), addresses.target(post.snapshot), post.language)
+
+    entries = {each.id: each for each in campaign.channels}
+    outlets = [Outlet(each.id, each.kind, entries[each.id].languages) for each in channels]
+    deliveries = Deliveries(collection, outlets, addresses.target, clock=present, written=written)
+    accounts = Accounts(database["accounts"], settings.holder, clock=present)
+    around = Surroundings(
+        deliveries, accounts, settings.holder, present, addresses.post, before_commit, settings.pace
+    )
+    workers.update({each.id: Worker(each, around) for each in channels})
+    checkup = Checkup(channels, present)
+    editors = Editors(
+        deliveries,
+        {each.id: each for each in channels},
+        entries,
+        accounts,
+        checkup,
+        settings.public_url,
+        present,
+        settings.pace,
+    )
+    trust = Trust(
+        RemoteKeys(settings.moderation_url, settings.home / "cache" / "publisher-moderation-jwks.json"),
+        {each.id: each.reviewers for each in campaign.classes},
+    )
+    handlers.wire(runtime.broker)
+    desk = pages.Desk(editors, runtime.guard, campaign, WEB, MOUNT)
+    return Parts(
+        routers=[api.routes(editors, runtime.guard), *desk.routers()],
+        outboxes=[collection],
+        jobs={"checkup": checkup.run, "site": site.keep, **_jobs(workers)},
+        prepare=[deliveries.prepare],
+        context={"deliveries": deliveries, "trust": trust, "present": present},
+        on_stop=[worker.close for worker in workers.values()],
+    )
+
+
+def _jobs(workers: Mapping[str, Worker]) -> dict[str, Job]:
+    return {name: job for worker in workers.values() for name, job in worker.jobs.items()}
