@@ -11,7 +11,6 @@ from typing import Final
 
 import av
 from av.audio.stream import AudioStream
-from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -20,11 +19,10 @@ from av.video.stream import VideoStream
 
 from services.ingest.safety_content import boxes
 from services.ingest.safety_rules import Limits, Refused
+from services.ingest.safety_units import configuration_without_messages, prefix_bytes, without_messages
 
 PICTURE_CODECS: Final = frozenset({"h264", "hevc", "av1", "vp9"})
 SOUND_CODECS: Final = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
-MESSAGES: Final = {"h264": "filter_units=remove_types=6", "hevc": "filter_units=remove_types=39-40"}
-"""Per codec, the filter that removes its SEI units, where cameras put serial numbers and positions."""
 
 INPUT: Final = {"protocol_whitelist": "file", "enable_drefs": "0", "max_streams": "32"}
 OUTPUT: Final = {"movflags": "+faststart", "fflags": "+bitexact"}
@@ -56,25 +54,23 @@ def _tracks(given: InputContainer, limits: Limits) -> tuple[VideoStream, AudioSt
             "media_type", "There is no moving picture in the file. Send a video with H.264 or HEVC pictures."
         )
     picture = pictures[0]
-    if picture.codec_context.name not in PICTURE_CODECS:
-        raise Refused(
-            "media_type", f"Pictures coded as {picture.codec_context.name} are not taken. Export as H.264."
-        )
+    if _codec(picture) not in PICTURE_CODECS:
+        raise Refused("media_type", f"Pictures coded as {_codec(picture)} are not taken. Export as H.264.")
     if max(picture.width, picture.height) > limits.video_side:
         raise Refused("media_bomb")
     sound = given.streams.audio[0] if given.streams.audio else None
-    if sound is not None and sound.codec_context.name not in SOUND_CODECS:
-        raise Refused(
-            "media_type", f"Sound coded as {sound.codec_context.name} is not taken. Export with AAC sound."
-        )
+    if sound is not None and _codec(sound) not in SOUND_CODECS:
+        raise Refused("media_type", f"Sound coded as {_codec(sound)} is not taken. Export with AAC sound.")
     return picture, sound
 
 
+def _codec(stream: VideoStream | AudioStream) -> str:
+    """The format's name; a decoder's own name may be another."""
+    return stream.codec_context.codec.canonical_name
+
+
 def _is_cover(stream: VideoStream) -> bool:
-    return bool(stream.disposition & stream.disposition.attached_pic) or stream.codec_context.name in {
-        "mjpeg",
-        "png",
-    }
+    return bool(stream.disposition & stream.disposition.attached_pic) or _codec(stream) in {"mjpeg", "png"}
 
 
 def _require_decodable(given: InputContainer, picture: VideoStream) -> None:
@@ -89,30 +85,41 @@ def _copy(
     given: InputContainer, made: OutputContainer, picture: VideoStream, sound: AudioStream | None
 ) -> float:
     """Copy the packets of both tracks; the seconds from the first shown moment to the last."""
-    streams = [picture] if sound is None else [picture, sound]
-    outputs = {stream.index: made.add_stream_from_template(stream) for stream in streams}
-    messages = MESSAGES.get(picture.codec_context.name)
-    silence = BitStreamFilterContext(messages, picture) if messages else None
+    streams: list[VideoStream | AudioStream] = [picture] if sound is None else [picture, sound]
+    outputs = {
+        stream.index: made.add_stream_from_template(
+            stream, opaque=_codec(stream) != stream.codec_context.name
+        )
+        for stream in streams
+    }
+    codec, configuration = _codec(picture), picture.codec_context.extradata or b""
+    prefix = prefix_bytes(codec, configuration)
+    if prefix is not None:
+        outputs[picture.index].codec_context.extradata = configuration_without_messages(codec, configuration)
     first, last = None, Fraction(0)
     for packet in given.demux(*streams):
         if packet.dts is None:
             continue
-        if packet.pts is not None and packet.stream.index == picture.index:
-            shown = packet.pts * packet.time_base
-            first = shown if first is None else min(first, shown)
-            last = max(last, shown + (packet.duration or 0) * packet.time_base)
-        for kept in _without_messages(packet, picture, silence):
-            kept.stream = outputs[packet.stream.index]
+        output, kept = outputs[packet.stream.index], packet
+        if packet.stream.index == picture.index:
+            if packet.pts is not None:
+                shown = packet.pts * packet.time_base
+                first = shown if first is None else min(first, shown)
+                last = max(last, shown + (packet.duration or 0) * packet.time_base)
+            if prefix is not None:
+                kept = _copied(packet, without_messages(codec, prefix, bytes(packet)))
+        kept.stream = output
+        if kept.size:
             made.mux(kept)
     return float(last - first) if first is not None else 0.0
 
 
-def _without_messages(
-    packet: "Packet[Stream]", picture: VideoStream, silence: BitStreamFilterContext | None
-) -> "list[Packet[Stream]]":
-    if silence is None or packet.stream.index != picture.index:
-        return [packet]
-    return silence.filter(packet)
+def _copied(packet: "Packet[Stream]", data: bytes) -> "Packet[Stream]":
+    """A packet with other content at the same time. Side data of the packet stays behind."""
+    copy: Packet[Stream] = Packet(data)
+    copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+    copy.time_base, copy.is_keyframe = packet.time_base, packet.is_keyframe
+    return copy
 
 
 def _blank_user_data(target: Path) -> None:

@@ -13,7 +13,18 @@ from av.video.stream import VideoStream
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 LOCATION = "+40.4093+049.8671/"
-SECRETS = (b"Exif", b"GPS", b"SECRET", b"xmpmeta", b"Photoshop", LOCATION.encode(), b"Lavf", b"Lavc", b"x264")
+SECRETS = (
+    b"Exif",
+    b"GPS",
+    b"SECRET",
+    b"xmpmeta",
+    b"Photoshop",
+    LOCATION.encode(),
+    b"Lavf",
+    b"Lavc",
+    b"x264",
+    b"x265",
+)
 """Bytes that betray metadata; none may be found in a clean file."""
 
 
@@ -77,7 +88,7 @@ def png_bomb(width: int, height: int) -> bytes:
 
 
 def video(
-    path: Path, *, kind: str = "mp4", frames: int = 24, codec: str = "libx264", sound: bool = True
+    path: Path, *, kind: str = "mp4", frames: int = 24, codec: str = "libx264", sound: str | None = "aac"
 ) -> bytes:
     """A second of a moving gradient and of silence, with a location, a device and a date in its metadata."""
     options = {"movflags": "use_metadata_tags"} if kind == "mp4" else {}
@@ -94,7 +105,7 @@ def video(
         picture.width, picture.height, picture.pix_fmt = 320, 180, "yuv420p"
         picture.metadata["handler_name"] = "SECRET handler"
         picture.time_base = Fraction(1, 24)
-        tone = made.add_stream("aac", rate=44100, options={"flags": "+bitexact"}) if sound else None
+        tone = made.add_stream(sound, rate=44100, options={"flags": "+bitexact"}) if sound else None
         assert tone is None or isinstance(tone, AudioStream)
         for number in range(frames):
             frame = VideoFrame.from_image(gradient(320, 180).rotate(number * 4))  # type: ignore[no-untyped-call]
@@ -110,6 +121,13 @@ def video(
                 made.mux(tone.encode(quiet))
             made.mux(tone.encode(None))
     return path.read_bytes()
+
+
+def turned(movie: bytes) -> bytes:
+    """The movie with a display matrix that turns it by a quarter, as a phone held upright writes it."""
+    at = movie.index(b"tkhd") + 4 + 40
+    matrix = struct.pack(">9i", 0, 0x10000, 0, -0x10000, 0, 0, 180 << 16, 0, 0x40000000)
+    return movie[:at] + matrix + movie[at + len(matrix) :]
 
 
 def quicktime_place(movie: bytes) -> bytes:

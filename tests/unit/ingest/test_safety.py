@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import av
 import pytest
@@ -189,23 +190,63 @@ async def test_no_metadata_leaves_with_a_video(run: Pass, target: Path, tmp_path
     _assert_nothing_left(target, verdict)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9", "libsvtav1"])
+async def test_no_message_of_the_encoder_leaves_inside_the_pictures(
+    run: Pass, target: Path, tmp_path: Path, codec: str
+) -> None:
+    content = corpus.video(tmp_path / "made", codec=codec)
+
+    verdict = await run(content)
+
+    assert isinstance(verdict, Cleaned)
+    _assert_nothing_left(target, verdict)
+    assert _pictures(target) == _pictures(tmp_path / "made")
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+async def test_a_clean_video_is_left_as_it_is(run: Pass, target: Path, tmp_path: Path, codec: str) -> None:
+    await run(corpus.video(tmp_path / "made", codec=codec))
+    first = _packets(target, "video")
+
+    await run(target.read_bytes())
+
+    assert _packets(target, "video") == first
+
+
+async def test_a_video_filmed_upright_has_its_shown_size(run: Pass, target: Path, tmp_path: Path) -> None:
+    verdict = await run(corpus.turned(corpus.video(tmp_path / "made")))
+
+    assert isinstance(verdict, Cleaned)
+    assert (verdict.width, verdict.height) == (180, 320)
+    with av.open(str(target)) as made:
+        assert next(made.decode(video=0)).rotation == -90
+
+
 async def test_pictures_and_sound_are_copied_not_coded_anew(run: Pass, target: Path, tmp_path: Path) -> None:
     content = corpus.video(tmp_path / "made")
 
     await run(content)
 
     assert _pictures(tmp_path / "made") == _pictures(target)
-    assert _sound(tmp_path / "made") == _sound(target)
+    assert _packets(tmp_path / "made", "audio") == _packets(target, "audio")
 
 
 def _pictures(path: Path) -> list[bytes]:
+    """The brightness of each picture, without the padding of its lines."""
+    pictures = []
     with av.open(str(path)) as opened:
-        return [bytes(frame.planes[0]) for frame in opened.decode(video=0)]
+        for frame in opened.decode(video=0):
+            plane = frame.planes[0]
+            lines, step = bytes(plane), plane.line_size
+            pictures.append(
+                b"".join(lines[at * step : at * step + plane.width] for at in range(plane.height))
+            )
+    return pictures
 
 
-def _sound(path: Path) -> list[bytes]:
+def _packets(path: Path, kind: Literal["video", "audio"]) -> list[bytes]:
     with av.open(str(path)) as opened:
-        return [bytes(packet) for packet in opened.demux(audio=0) if packet.size]
+        return [bytes(packet) for packet in opened.demux(opened.streams.best(kind)) if packet.size]
 
 
 async def test_a_video_starts_with_its_table_of_contents(run: Pass, target: Path, tmp_path: Path) -> None:
@@ -213,6 +254,15 @@ async def test_a_video_starts_with_its_table_of_contents(run: Pass, target: Path
 
     content = target.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
+
+
+async def test_sound_in_mp3_is_taken(run: Pass, target: Path, tmp_path: Path) -> None:
+    content = corpus.video(tmp_path / "made", sound="mp3")
+
+    verdict = await run(content)
+
+    assert isinstance(verdict, Cleaned)
+    assert _packets(target, "audio") == _packets(tmp_path / "made", "audio")
 
 
 async def test_a_truncated_video_is_refused(run: Pass, tmp_path: Path) -> None:
