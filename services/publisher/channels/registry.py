@@ -1,0 +1,110 @@
+"""The campaign file's channels as adapters. A channel that cannot work is refused here, before the publisher starts."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.publisher.channels.port import Channel
+from services.publisher.channels.telegram import OFFICIAL, Telegram
+from services.publisher.channels.telegram_message import VIDEO_BYTES
+from services.publisher.channels.webhook import Webhook
+from services.publisher.channels.website import Website
+from services.publisher.settings import PublisherSettings
+from services.publisher.site import Site
+from shared import campaign as campaign_file
+from shared.campaign import Campaign, CampaignError
+from shared.media import MediaStore
+
+SUPPORTED = ("website", "webhook", "telegram")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The campaign's channels, ready to be used."""
+
+    channels: Sequence[Channel]
+    """In the order of the campaign file."""
+    site: Site
+
+    @property
+    def jobs(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What must run beside them, for ever: the keeping of the website's indexes, where there is a website."""
+        return {"site": self.site.keep} if any(each.kind == "website" for each in self.channels) else {}
+
+    async def write_link(self, code: str, target: str) -> None:
+        """Write the file that leads from a short link's code to its target without a bus or a database."""
+        await self.site.lead(code, target)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        for channel in self.channels:
+            if isinstance(channel, Webhook | Telegram):
+                await channel.close()
+
+
+def open_channels(campaign: Campaign, settings: PublisherSettings, media: MediaStore) -> Opened:
+    """The campaign's channels and website. Raises `CampaignError` when one cannot work."""
+    site = Site(media, campaign, settings.public_url)
+    return Opened(tuple(build(campaign, media, site, settings.credentials).values()), site)
+
+
+def build(
+    campaign: Campaign, media: MediaStore, site: Site, environ: Mapping[str, str]
+) -> Mapping[str, Channel]:
+    """The adapters by their ids, in the file's order. `environ` holds what `env:` credentials name.
+
+    Raises `CampaignError` with a sentence for each channel that cannot work.
+    """
+    built: dict[str, Channel] = {}
+    mistakes: list[str] = []
+    for channel in campaign.channels:
+        try:
+            built[channel.id] = _adapter(campaign, channel, media, site, environ)
+        except CampaignError as error:
+            mistakes.append(str(error))
+        except ValueError as error:
+            mistakes.append(f"channel {channel.id!r}: {error}")
+    if mistakes:
+        raise CampaignError("\n".join(mistakes))
+    return built
+
+
+def _adapter(
+    campaign: Campaign,
+    channel: campaign_file.Channel,
+    media: MediaStore,
+    site: Site,
+    environ: Mapping[str, str],
+) -> Channel:
+    match channel.kind:
+        case "website":
+            _options(channel.options, {})
+            return Website(channel.id, site)
+        case "webhook":
+            _options(channel.options, {})
+            secrets = campaign.secrets(channel.id, environ)
+            return Webhook(channel.id, base_url=channel.base_url or "", secret=secrets["secret"])
+        case "telegram":
+            options = _options(channel.options, {"video_bytes": VIDEO_BYTES})
+            return Telegram(
+                channel.id,
+                chat=channel.chat or "",
+                token=campaign.secrets(channel.id, environ)["token"],
+                media=media,
+                base_url=channel.base_url or OFFICIAL,
+                video_bytes=options["video_bytes"],
+            )
+    raise ValueError(
+        f"kind {channel.kind!r} is not supported yet; take the channel out of the campaign file, "
+        f"or write one of {', '.join(SUPPORTED)}"
+    )
+
+
+def _options(given: Mapping[str, Any], known: Mapping[str, int]) -> Mapping[str, int]:
+    """The options with their defaults. Raises `ValueError` for one that is unknown or no number above 0."""
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(f"unknown option {name!r}; known here are: {', '.join(known) or 'none'}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"option {name!r} must be a number above 0, not {value!r}")
+    return {**known, **given}
