@@ -1,7 +1,10 @@
-"""Removes what nobody holds: expired uploads, pieces that never counted, clean files that no upload names any more."""
+"""Removes what nobody holds: expired uploads, pieces that never counted, clean files that no upload names any more,
+and what a killed process left on its workbench."""
 
 import asyncio
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from pymongo.errors import DuplicateKeyError
@@ -18,17 +21,17 @@ PAGE: Final = 100
 REMEMBERED: Final = timedelta(days=7)
 """For how long an ended upload is answered with 410 rather than 404."""
 STALE: Final = timedelta(minutes=10)
-"""A removal begun longer ago was left by a process that died."""
+"""A removal, or a pass, begun longer ago was left by a process that died."""
 ALIVE: Final = frozenset({"receiving", "complete", "screening"})
 
 
 class Sweep:
     """One pass is `once`; running it twice, or in two processes, removes nothing more."""
 
-    def __init__(self, database: Database, quarantine: Quarantine, store: MediaStore) -> None:
+    def __init__(self, database: Database, quarantine: Quarantine, store: MediaStore, workshop: Path) -> None:
         self._rows: Collection = database["uploads"]
         self._removals: Collection = database["media_removals"]
-        self._quarantine, self._store = quarantine, store
+        self._quarantine, self._store, self._workshop = quarantine, store, workshop
 
     async def run(self) -> None:
         """Sweep for ever; a job of the service."""
@@ -41,6 +44,7 @@ class Sweep:
         await self._expire(now)
         await self._remove_orphans()
         await self._finish_ended(now)
+        await asyncio.to_thread(_clear, self._workshop, now)
 
     async def _expire(self, now: datetime) -> None:
         query = {"expires_at": {"$lt": now}}
@@ -94,6 +98,20 @@ class Sweep:
         except DuplicateKeyError:
             return False
         return True
+
+
+def _clear(workshop: Path, now: datetime) -> None:
+    """Remove the files of passes that a process left behind when it was killed: they still hold metadata."""
+    if not workshop.is_dir():
+        return
+    for folder in workshop.iterdir():
+        try:
+            changed = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+        except FileNotFoundError:
+            continue
+        if changed < (now - STALE).timestamp():
+            shutil.rmtree(folder, ignore_errors=True)
+            telemetry.swept("workshop", 1)
 
 
 def orphans(row: Document | None, names: list[str]) -> list[str]:

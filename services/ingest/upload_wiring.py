@@ -19,8 +19,9 @@ def wire_uploads(
     uploads = Uploads(runtime.database, limits)
     quarantine = Quarantine(store)
     leases = Leases(runtime.database, uploads)
-    screening = Screening(leases, quarantine, store, runtime.settings.home / "screening", safety)
-    sweep = Sweep(runtime.database, quarantine, store)
+    workshop = runtime.settings.home / "screening"
+    screening = Screening(leases, quarantine, store, workshop, safety)
+    sweep = Sweep(runtime.database, quarantine, store, workshop)
     return uploads, Parts(
         routers=[routes(uploads, quarantine, runtime.guard, limits)],
         jobs={"screening": screening.run, "upload_sweep": sweep.run},

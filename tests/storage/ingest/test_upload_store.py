@@ -1,6 +1,7 @@
 """Uploads in the store: the offset, the verdict and the removal are each one write that only one can win."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,8 +50,8 @@ def leases(database: Database, uploads: Uploads) -> Leases:
 
 
 @pytest.fixture
-def sweep(database: Database, quarantine: Quarantine, store: MediaStore) -> Sweep:
-    return Sweep(database, quarantine, store)
+def sweep(database: Database, quarantine: Quarantine, store: MediaStore, tmp_path: Path) -> Sweep:
+    return Sweep(database, quarantine, store, tmp_path / "screening")
 
 
 def now() -> datetime:
@@ -381,6 +382,21 @@ async def test_pieces_that_never_counted_are_swept_and_those_that_may_count_are_
     assert len((await quarantine.all())["u1"]) == 2
     assert await uploads.advance(upload, 4, [under_way], 8, now())
     assert await content(quarantine, await taken(leases)) == b"01234567"
+
+
+async def test_files_of_a_killed_pass_are_swept_and_those_of_a_running_one_are_not(
+    uploads: Uploads, sweep: Sweep, tmp_path: Path
+) -> None:
+    for name, age in (("dead", 3600), ("running", 60)):
+        source = tmp_path / "screening" / name / "source"
+        source.parent.mkdir(parents=True)
+        source.write_bytes(b"with its position")
+        for path in (source, source.parent):
+            os.utime(path, times=(now().timestamp() - age,) * 2)
+
+    await sweep.once(now())
+
+    assert [path.name for path in (tmp_path / "screening").iterdir()] == ["running"]
 
 
 @pytest.fixture
