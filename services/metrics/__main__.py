@@ -1,0 +1,10 @@
+"""`python -m services.metrics`."""
+
+import sys
+
+from services.metrics.app import assemble
+from services.metrics.settings import MetricsSettings
+from shared.service import run
+from shared.settings import METRICS
+
+sys.exit(run("metrics", METRICS, MetricsSettings.from_env, assemble))

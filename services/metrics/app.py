@@ -1,0 +1,59 @@
+"""The wiring of metrics."""
+
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from services.metrics import api, handlers
+from services.metrics.announcer import Announcer
+from services.metrics.counts import Counts
+from services.metrics.links import Links
+from services.metrics.roll import Roll
+from services.metrics.settings import MetricsSettings
+from services.metrics.spool import Spool
+from shared.bus import consume_batches
+from shared.events import REACH_CLICKED, REACH_SAMPLED, ReachClicked
+from shared.service import Parts, Runtime
+
+WEB: Final = Path(__file__).parent / "web"
+MOUNT: Final = "/reach"
+
+
+def assemble(runtime: Runtime) -> Parts:
+    """The parts of metrics."""
+    settings, database = MetricsSettings.of(runtime.settings), runtime.database
+    counts = Counts(database)
+    roll = Roll(database["people"], database["submissions"])
+    announcer = Announcer(database["totals"], counts, runtime)
+    links = Links(database["links"], settings.spool / "links.tsv")
+
+    async def publish(click: ReachClicked) -> None:
+        await runtime.publisher.publish(
+            REACH_CLICKED.subject,
+            click.model_dump_json().encode(),
+            stream=REACH_CLICKED.stream,
+            message_id=str(click.event_id),
+        )
+
+    spool = Spool(settings.spool, publish)
+    handlers.wire(runtime.broker)
+    batches = partial(
+        consume_batches, runtime.link, runtime.settler, service=runtime.name, size=settings.batch
+    )
+    return Parts(
+        routers=[
+            api.redirects(links, spool, settings.public_url, lambda: "database" not in runtime.health.away),
+            api.routes(counts, roll, runtime.guard),
+        ],
+        outboxes=[announcer.collection],
+        jobs={
+            "count_clicks": lambda: batches(REACH_CLICKED, partial(handlers.count_clicks, counts=counts)),
+            "count_samples": lambda: batches(REACH_SAMPLED, partial(handlers.count_samples, counts=counts)),
+            "counters": counts.run,
+            "totals": announcer.run,
+            "clicks": spool.run,
+        },
+        prepare=[roll.prepare, counts.prepare, announcer.prepare],
+        context={"roll": roll, "counts": counts, "links": links},
+        on_stop=[spool.close],
+    )
