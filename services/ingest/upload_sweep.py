@@ -1,5 +1,7 @@
-"""Removes what nobody holds: expired uploads, pieces that never counted, clean files that no upload names any more,
-and what a killed process left on its workbench."""
+"""Removes what nobody holds: expired uploads, pieces that never counted, clean files without an upload.
+
+And what a killed process left on its workbench.
+"""
 
 import asyncio
 import shutil
