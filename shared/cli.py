@@ -249,7 +249,7 @@ def main() -> NoReturn:
     from shared.campaign import CampaignError
 
     try:
-        app()
+        app(prog_name="konullu")
     except (CampaignError, CommandError, SettingsError) as error:
         print(f"konullu: {error}", file=sys.stderr)
         sys.exit(1)

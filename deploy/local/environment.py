@@ -66,11 +66,23 @@ def _install(kind: str) -> None:
     _say(f"installing {packages} pinned packages from {listed.name}; the first time this takes a minute")
     started = time.monotonic()
     options = ["--require-hashes", "--disable-pip-version-check", "--no-input", "-qq"]
-    subprocess.run(
-        [str(VENV / "bin/python"), "-m", "pip", "install", *options, "-r", str(listed)], check=True
-    )
+    _run_showing([str(VENV / "bin/python"), "-m", "pip", "install", *options, "-r", str(listed)])
     stamp.write_text(wanted)
     _say(f"installed in {time.monotonic() - started:.0f} s")
+
+
+def _run_showing(command: list[str]) -> None:
+    """Run a silent program, and say now and then that it still works."""
+    started = time.monotonic()
+    with subprocess.Popen(command) as running:
+        while True:
+            try:
+                status = running.wait(timeout=10)
+                break
+            except subprocess.TimeoutExpired:
+                _say(f"still installing, {time.monotonic() - started:.0f} s …")
+    if status:
+        raise subprocess.CalledProcessError(status, command)
 
 
 def _leave_command() -> None:

@@ -61,12 +61,12 @@ class Supervised:
 
     async def restart(self) -> None:
         """Stop the process within its grace; its keeper starts the next one. Return when that is ready."""
-        self._expected = True
         self._ready.clear()
         if self._process is None:
             await self.stop()
             self.start()
         else:
+            self._expected = True
             await self._end()
         await self.ready()
 
