@@ -33,7 +33,8 @@ escaped.
 `campaign`, `principal` (or None), `asset(path)`, `path` (of the request), `csrf` (the token), `csrf_field`
 (the hidden input that every `<form method="post">` needs), and the functions `number(n)`, `exact(time)`,
 `ago(time)`, `language_name(tag)`, `country_name(code)`, `direction(tag)`, `size(bytes)`, `text_in(text)` (a
-text of the campaign file), `named_languages(tags)`, `named_countries(codes)`. Give user text its own `lang="{{ item.language }}"` and `dir="{{ direction(item.language) }}"`.
+text of the campaign file), `named_languages(tags)`, `named_countries(codes)`. Give user text
+its own `lang="{{ item.language }}"` and `dir="{{ direction(item.language) }}"`.
 
 **Components** (`components.html`, all shown in `tests/browser/gallery.html`): `status, reason, when,
 timeline, media, reasons_picker, key_hints, toast, figure, bars, trend, file_list, preview, state, problem,

@@ -39,6 +39,8 @@ def update() -> None:
         catalogue.update(extract(), no_fuzzy_matching=True, update_creation_date=False)
         catalogue.obsolete.clear()
         catalogue.fuzzy = False
+        catalogue.project, catalogue.version, catalogue.msgid_bugs_address = "Könüllü", "1", ""
+        catalogue.last_translator = catalogue.language_team = "Könüllü"
         catalogue.header_comment = (
             f"# Könüllü in {LANGUAGES[language]}. Words as in the glossary; short, kind, concrete."
         )

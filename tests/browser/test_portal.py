@@ -232,7 +232,7 @@ def test_what_must_be_mended_is_said_and_can_be_sent_again(
     phone.reload()
     expect(phone.locator("[data-state=changes_requested]")).to_be_visible()
     mend.click()
-    expect(phone.locator(".notice--caution")).to_contain_text("Daha böyük şəkil")
+    expect(phone.locator("main .notice--caution")).to_contain_text("Daha böyük şəkil")
     assert phone.locator("#body").input_value() == "Səhv mətn."
     assert phone.locator("textarea[name=alt]").input_value() == "Xalça"
     phone.locator("#body").fill("Düzgün mətn.")
