@@ -1,9 +1,9 @@
-"""The authors' API: submissions, revisions, withdrawals, the ledger."""
+"""The authors' API: submissions, revisions, withdrawals, the ledger, one's own media."""
 
 from datetime import datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from services.ingest.api_models import (
     LedgerAnswer,
@@ -18,7 +18,9 @@ from services.ingest.limits import Limits
 from services.ingest.reception import Receipt, Reception
 from shared.events import as_utc
 from shared.identity import Guard, Principal
+from shared.media import MediaStore
 from shared.problems import Problem
+from shared.web.media import clean_media
 
 MOST_PER_PAGE: Final = 100
 
@@ -84,6 +86,21 @@ def routes(reception: Reception, guard: Guard, limits: Limits, public_url: str) 
     async def look_up(submission_id: str, author: asking) -> LedgerAnswer:
         """What has become of one's submission."""
         return LedgerAnswer.of(*await reception.look_up(author, submission_id))
+
+    return router
+
+
+def media_routes(reception: Reception, store: MediaStore, guard: Guard) -> APIRouter:
+    """One's own photos and videos, as they left the safety pass."""
+    router = APIRouter(tags=["submissions"])
+    asking = Annotated[Principal, Depends(guard.any)]
+
+    @router.get("/v1/media/{sha256}", response_class=Response)
+    async def media(sha256: str, request: Request, author: asking) -> Response:
+        """A photo or video of one's own submissions."""
+        return await clean_media(
+            store, await reception.own_media(author, sha256), request.headers.get("Range")
+        )
 
     return router
 

@@ -57,6 +57,7 @@ def assemble(runtime: Runtime) -> Parts:
         epochs=runtime.epochs,
         rules=rules,
         limits=limits,
+        nudge=lambda person_id: runtime.nudge(people.collection, person_id),
     )
     handlers.wire(runtime.broker)
     return replace(
@@ -64,6 +65,7 @@ def assemble(runtime: Runtime) -> Parts:
         routers=[
             api_people.routes(sessions, runtime.guard, limits, key.public_key()),
             api.routes(reception, runtime.guard, limits, settings.public_url),
+            api.media_routes(reception, store, runtime.guard),
             *upload_parts.routers,
             *wire_pages(campaign, reception, sessions, store, runtime.guard, limits),
         ],

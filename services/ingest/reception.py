@@ -19,7 +19,7 @@ from services.ingest.people import People
 from services.ingest.progress import Progress, state_of
 from services.ingest.submissions import Manuscript, Outcome, Submission, Submissions
 from services.ingest.upload_store import Uploads
-from shared.events import Attribution
+from shared.events import Attribution, Media
 from shared.identity import Principal
 from shared.problems import Problem
 
@@ -140,6 +140,13 @@ class Reception:
         found = await self._submissions.of(author.person_id, before, most)
         told = await self._ledger.of_all([each.submission_id for each in found])
         return [(each, told.get(each.submission_id, Progress())) for each in found]
+
+    async def own_media(self, author: Principal, sha256: str) -> Media:
+        """A photo or video of one's own. Raises 404 `media_unknown`, also for somebody else's."""
+        found = await self._submissions.media_of(author.person_id, sha256)
+        if found is None:
+            raise Problem(404, "media_unknown", "No submission of yours has this photo or video.")
+        return found
 
     @contextmanager
     def _alone(self, submission_id: str) -> Iterator[None]:

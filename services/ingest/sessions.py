@@ -1,5 +1,6 @@
 """Joining, coming back, signing in and out: who gets a token, from the API and from pages alike."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -26,10 +27,18 @@ class Sessions:
     """The way in and out. `host` is the address that a request comes from; wrong guesses count against it."""
 
     def __init__(
-        self, *, people: People, issuer: Issuer, keys: Keys, epochs: Epochs, rules: Rules, limits: Limits
+        self,
+        *,
+        people: People,
+        issuer: Issuer,
+        keys: Keys,
+        epochs: Epochs,
+        rules: Rules,
+        limits: Limits,
+        nudge: Callable[[str], None],
     ) -> None:
         self._people, self._issuer, self._keys, self._epochs = people, issuer, keys, epochs
-        self._rules, self._limits = rules, limits
+        self._rules, self._limits, self._nudge = rules, limits, nudge
 
     async def register(self, newcomer: Newcomer) -> Opened:
         """A new volunteer. Raises 422 `registration_invalid`."""
@@ -37,6 +46,7 @@ class Sessions:
         if isinstance(welcomed, Refused):
             raise invalid(welcomed, "registration_invalid")
         person, code = await self._people.register(welcomed, datetime.now(UTC))
+        self._nudge(person.person_id)
         telemetry.volunteer_registered(person.person_id, welcomed.country)
         return self._open(person, code)
 
@@ -94,6 +104,7 @@ class Sessions:
         if principal.session_id is None:
             return
         await self._people.end_session(principal.person_id, principal.session_id, datetime.now(UTC))
+        self._nudge(principal.person_id)
         self._epochs.forget(principal.person_id)
         telemetry.signed_out(principal.person_id)
 

@@ -113,6 +113,14 @@ class Submissions:
         cursor = self.collection.find(query).sort([("accepted_at", -1), ("_id", -1)]).limit(most)
         return [_submission(document) async for document in cursor]
 
+    async def media_of(self, author_id: str, sha256: str) -> Media | None:
+        """A photo or video of any of an author's submissions."""
+        found = await self.collection.find_one({"author_id": author_id, "revisions.media.sha256": sha256})
+        if found is None:
+            return None
+        media = [each for revision in _submission(found).revisions for each in revision.manuscript.media]
+        return next(each for each in media if each.sha256 == sha256)
+
     async def accept(self, author_id: str, manuscript: Manuscript, now: datetime) -> Outcome:
         """Store a first revision, together with whatever else arrives at the same time."""
         submission_id = codes.submission_id(author_id, manuscript.key)
