@@ -1,7 +1,6 @@
 """The campaign file's channels as adapters. A channel that cannot work is refused here, before the publisher starts."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from services.publisher.channels.port import Channel
@@ -9,43 +8,12 @@ from services.publisher.channels.telegram import OFFICIAL, Telegram
 from services.publisher.channels.telegram_message import VIDEO_BYTES
 from services.publisher.channels.webhook import Webhook
 from services.publisher.channels.website import Website
-from services.publisher.settings import PublisherSettings
 from services.publisher.site import Site
 from shared import campaign as campaign_file
 from shared.campaign import Campaign, CampaignError
 from shared.media import MediaStore
 
 SUPPORTED = ("website", "webhook", "telegram")
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The campaign's channels, ready to be used."""
-
-    channels: Sequence[Channel]
-    """In the order of the campaign file."""
-    site: Site
-
-    @property
-    def jobs(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
-        """What must run beside them, for ever: the keeping of the website's indexes, where there is a website."""
-        return {"site": self.site.keep} if any(each.kind == "website" for each in self.channels) else {}
-
-    async def write_link(self, code: str, target: str) -> None:
-        """Write the file that leads from a short link's code to its target without a bus or a database."""
-        await self.site.lead(code, target)
-
-    async def close(self) -> None:
-        """Let go of connections."""
-        for channel in self.channels:
-            if isinstance(channel, Webhook | Telegram):
-                await channel.close()
-
-
-def open_channels(campaign: Campaign, settings: PublisherSettings, media: MediaStore) -> Opened:
-    """The campaign's channels and website. Raises `CampaignError` when one cannot work."""
-    site = Site(media, campaign, settings.public_url)
-    return Opened(tuple(build(campaign, media, site, settings.credentials).values()), site)
 
 
 def build(

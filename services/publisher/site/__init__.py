@@ -5,7 +5,7 @@ from the records and can be rebuilt from them at any time.
 
     site = Site(store, campaign, settings.public_url)
     jobs = {"site": site.keep}          # once per process
-    await site.lead(code, target)      # before any commit: the short link's static stand-in
+    await site.lead(code, target, language)      # before any commit: the short link's static stand-in
 """
 
 from typing import Final
@@ -48,10 +48,10 @@ class Site:
         """Where a submission's page is, or will be; the same through all corrections."""
         return paths.url(self._public_url, paths.page(paths.code_of(submission_id), language))
 
-    async def lead(self, code: str, target: str) -> None:
+    async def lead(self, code: str, target: str, language: str | None = None) -> None:
         """Write the page that stands in for the short link `code` when nobody can count."""
         await self._dress()
-        await self._shelf.write(paths.file_of(paths.redirect(code)), self._pages.moving(target))
+        await self._shelf.write(paths.file_of(paths.redirect(code)), self._pages.moving(target, language))
 
     async def keep(self) -> None:
         """Keep the indexes true, for ever; one per process."""

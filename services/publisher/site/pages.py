@@ -150,17 +150,27 @@ class Pages:
     def _render(self, template: str, language: str | None, **context: Any) -> bytes:
         tag = language or self.masthead.languages[0]
         words = words_for(tag)
-        head = self.masthead
+        head, about = self.masthead, self.masthead.about or self.masthead.name
         text = self._environment.get_template(template).render(
             language=tag,
             chrome=words.tag,
             words=words,
             name=text_in(head.name, tag),
-            about=text_in(head.about, tag) if head.about else "",
+            about=text_in(about, tag),
+            about_tag=tag_in(about, tag),
             edition=self.edition,
             **context,
         )
         return text.encode()
+
+
+def tag_in(text: Text, language: str) -> str:
+    """The language that `text_in` answers in."""
+    said = text_in(text, language)
+    return next(
+        (tag for tag in (language, language.partition("-")[0], "en") if text.get(tag) == said),
+        next(iter(text)),
+    )
 
 
 def media_url(media: Media) -> str:
