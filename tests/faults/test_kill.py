@@ -1,0 +1,268 @@
+"""Nothing accepted is lost and nothing is visible twice, whatever is killed, whenever.
+
+Two hundred submissions go to three channels while seeded SIGKILLs hit every part of the stack, the supervisor too, and
+the channels themselves answer 500 after accepting, reset, or show a post late. More seeds: `KONULLU_KILL_SEEDS=1,2,3`.
+"""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.demo.__main__ import BROWSER
+from tests.demo.drawn import photo
+from tests.demo.items import ITEMS
+from tests.faults.killer import Killer
+from tests.people import Line, Staff, Volunteer, campaign, eventually, expect
+from tests.stack import Stack, stack
+
+SEEDS: Final = [int(seed) for seed in os.environ.get("KONULLU_KILL_SEEDS", "20200905").split(",")]
+SUBMISSIONS: Final = 200
+KILLS: Final = 32
+WITH_SENDING: Final = 5
+WITH_OUTBOX: Final = 3
+WITHDRAWN_EVERY: Final = 20
+SETTLE_SECONDS: Final = 240.0
+ENDED: Final = frozenset({"posted", "rejected", "needs_human", "cancelled", "removed", "residue"})
+
+
+@dataclass
+class Run:
+    """What the people outside know."""
+
+    line: Line
+    accepted: dict[str, tuple[Volunteer, str]] = field(default_factory=dict)
+    """Submission id to its author and title."""
+    withdrawn: set[str] = field(default_factory=set)
+    decided: set[str] = field(default_factory=set)
+    clicked: int = 0
+    tried_clicks: int = 0
+    sending_over: bool = False
+    stop_clicking: bool = False
+
+
+async def send(run: Run, author: Volunteer, numbers: list[int], dice: random.Random) -> None:
+    for number in numbers:
+        item = ITEMS[number % len(ITEMS)]
+        title = f"{item.title} № {number}"
+        media = []
+        if number % 8 == 0:
+            upload = await author.upload(photo(number), "photo.jpg", "image/jpeg")
+            media.append({"upload_id": upload, "alt": item.title})
+        answer = await author.submit(
+            {
+                "title": title,
+                "body": item.body,
+                "language": item.language,
+                "country": author.country,
+                "hashtags": list(item.hashtags),
+                "media": media,
+                "attribution": {"mode": "anonymous"},
+                "consent": {"terms_version": "2020-09", "people_shown": "none", "rights": "own"},
+                "ai": {"made": False, "edited": False},
+            },
+            key=str(uuid4()),
+        )
+        run.accepted[answer["submission_id"]] = (author, title)
+        if number % WITHDRAWN_EVERY == 0:
+            await asyncio.sleep(dice.uniform(0, 2))
+            await author.withdraw(answer["submission_id"])
+            run.withdrawn.add(answer["submission_id"])
+
+
+async def moderate(run: Run, moderator: Staff) -> None:
+    idle = 0
+    while not run.sending_over or idle < 25:
+        held = await moderator.claim()
+        if held is None:
+            idle += 1
+            await asyncio.sleep(0.2)
+            continue
+        idle = 0
+        outcome = await moderator.decide(held["claim_token"])
+        if outcome is not None and outcome["state"] == "approved":
+            run.decided.add(held["submission"]["submission_id"])
+
+
+async def click(run: Run, editor: Staff, dice: random.Random) -> None:
+    async with httpx.AsyncClient(timeout=5, headers=BROWSER) as reader:
+        while not run.stop_clicking:
+            await asyncio.sleep(0.3)
+            if not run.decided:
+                continue
+            chosen = dice.choice(sorted(run.decided))
+            deliveries = [d for d in await editor.deliveries(chosen) if d["state"] == "posted"]
+            if not deliveries:
+                continue
+            code = dice.choice(deliveries)["short_link"].rsplit("/", 1)[1]
+            run.tried_clicks += 1
+            try:
+                answer = await reader.get(f"{run.line.url}/r/{code}")
+            except httpx.TransportError:
+                continue
+            run.clicked += answer.status_code == httpx.codes.FOUND
+
+
+async def journey(run: Run, built: Stack, killer: Killer) -> Staff:
+    dice = random.Random(killer.seed)
+    moderators = [Staff(run.line, built.staff("moderator", f"Moderator {n}")) for n in range(3)]
+    editor = Staff(run.line, built.staff("editor", "Editor"))
+    authors = [
+        await Volunteer.register(run.line, name=f"Author {n}", country=country, languages=["az"])
+        for n, country in enumerate(["AZ", "TR", "DE", "CA"])
+    ]
+    shares = [list(range(start, SUBMISSIONS, len(authors))) for start in range(len(authors))]
+    kills = asyncio.create_task(killer.run(kills=KILLS, pause=(0.8, 2.4)))
+    clicks = asyncio.create_task(click(run, editor, dice))
+    reviews = [asyncio.create_task(moderate(run, moderator)) for moderator in moderators]
+    await asyncio.gather(
+        *(send(run, author, share, dice) for author, share in zip(authors, shares, strict=True))
+    )
+    await kills
+    run.sending_over = True
+    await asyncio.gather(*reviews)
+    run.stop_clicking = True
+    await clicks
+    return editor
+
+
+async def ended(run: Run, editor: Staff) -> dict[str, list[dict[str, Any]]]:
+    """The deliveries of everything accepted, once all of them have ended."""
+    waiting = set(run.accepted)
+    found: dict[str, list[dict[str, Any]]] = {}
+
+    async def all_ended() -> bool:
+        for submission in sorted(waiting):
+            deliveries = await editor.deliveries(submission)
+            gone = submission in run.withdrawn
+            if all(d["state"] in ENDED for d in deliveries) and (gone or len(deliveries) == 3):
+                found[submission] = deliveries
+                waiting.discard(submission)
+        return not waiting
+
+    try:
+        await eventually(all_ended, seconds=SETTLE_SECONDS, what="every delivery ended")
+    except TimeoutError:
+        left = {
+            s: [(d["channel"], d["state"]) for d in await editor.deliveries(s)] for s in sorted(waiting)[:10]
+        }
+        pytest.fail(f"{len(waiting)} submissions have deliveries that have not ended: {left}")
+    return found
+
+
+async def visible(run: Run, built: Stack) -> dict[str, Counter[str]]:
+    """How often each title is to be seen on each channel, from outside."""
+    seen: dict[str, Counter[str]] = {"tg": Counter(), "partners": Counter(), "site": Counter()}
+    titles = {title for _, title in run.accepted.values()}
+    for post in built.timeline():
+        seen["tg"].update(title for title in titles if f"{title}\n" in f"{post['text']}\n")
+    seen["partners"].update(hook["title"] for hook in built.received())
+    for language in sorted({item.language for item in ITEMS}):
+        answer = await run.line.ask("GET", f"/{language}/feed.json", again_on=frozenset({502, 503}))
+        if answer.is_success:
+            seen["site"].update(entry["title"] for entry in answer.json()["items"])
+    return seen
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_nothing_is_lost_and_nothing_is_shown_twice(seed: int, tmp_path: Path) -> None:
+    print(f"seed {seed}")
+    telegram = [
+        "--seed",
+        str(seed),
+        "--rate",
+        "error_after=0.02",
+        "--rate",
+        "reset_after=0.01",
+        "--rate",
+        "error_before=0.01",
+    ]
+    webhook = ["--seed", str(seed), "--rate", "error_after=0.04", "--rate", "reset_before=0.04"]
+    with stack(tmp_path, telegram=telegram, webhook=webhook) as built:
+        run, killer = Run(Line(built.url)), Killer(built, seed)
+        editor = await journey(run, built, killer)
+        await eventually(lambda: _true(built.ready()), seconds=60, what="the stack ready again")
+        deliveries = await ended(run, editor)
+        seen = await visible(run, built)
+        injected = httpx.get(f"{built.telegram.url}/faults", timeout=5).json()["injected"]
+        tally = killer.tally
+        people = [d for listed in deliveries.values() for d in listed if d["state"] == "needs_human"]
+        ambiguous = tally.telegram_in_flight + sum(
+            n for kind, n in injected.items() if kind != "rate_limited"
+        )
+        figures = {
+            "seed": seed,
+            "kills": dict(tally.kills),
+            "with a delivery in sending": tally.with_sending,
+            "with an outbox not empty": tally.with_outbox,
+            "calls repeated by people": run.line.repeated,
+            "needs a person": len(people),
+            "ambiguous on telegram": ambiguous,
+            "clicks": (run.clicked, run.tried_clicks),
+        }
+        print(figures)
+
+        assert sum(tally.kills.values()) >= 30, figures
+        assert tally.with_sending >= WITH_SENDING, figures
+        assert tally.with_outbox >= WITH_OUTBOX, figures
+        lost = [s for s in run.accepted if s not in run.withdrawn and not deliveries[s]]
+        assert lost == []
+        for submission, (author, title) in run.accepted.items():
+            ledger = await author.ledger(submission)
+            states = {d["channel"]: d["state"] for d in deliveries[submission]}
+            for channel, counted in seen.items():
+                shown = counted[title]
+                if submission in run.withdrawn:
+                    assert shown == 0 or states.get(channel) in {"needs_human", "residue"}, (
+                        title,
+                        channel,
+                        states,
+                    )
+                elif states[channel] == "posted":
+                    assert shown == 1, (title, channel, shown)
+                else:
+                    assert shown <= 1, (title, channel, shown)
+            assert ledger["state"] == ("withdrawn" if submission in run.withdrawn else "published"), (
+                title,
+                ledger,
+            )
+        assert {d["channel"] for d in people} <= {"tg"}, people
+        assert len(people) <= ambiguous, figures
+        await totals_are_right(run, built)
+        await run.line.close()
+
+
+async def totals_are_right(run: Run, built: Stack) -> None:
+    """The public totals equal what the people outside know, and a recount from the events changes nothing."""
+
+    async def settled() -> bool:
+        shown = await campaign(run.line)
+        return bool(
+            shown["submissions"]["value"] == len(run.accepted)
+            and shown["published"]["value"] == len(run.accepted) - len(run.withdrawn)
+            and run.clicked <= shown["clicks"]["value"] <= run.tried_clicks
+        )
+
+    try:
+        await eventually(settled, seconds=60, what="the totals")
+    except TimeoutError:
+        pytest.fail(
+            f"{await campaign(run.line)} with {len(run.accepted)} accepted, {len(run.withdrawn)} withdrawn"
+        )
+    before = await campaign(run.line)
+    built.command("recount")
+    after = await campaign(run.line)
+    assert {k: v and v["value"] for k, v in before.items()} == {k: v and v["value"] for k, v in after.items()}
+    expect(await run.line.ask("GET", "/api/metrics/v1/campaign"), 200)
+
+
+async def _true(value: bool) -> bool:
+    return value
