@@ -75,14 +75,13 @@ def _run_showing(command: list[str]) -> None:
     """Run a silent program, and say now and then that it still works."""
     started = time.monotonic()
     with subprocess.Popen(command) as running:
-        while True:
+        while running.poll() is None:
             try:
-                status = running.wait(timeout=10)
-                break
+                running.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 _say(f"still installing, {time.monotonic() - started:.0f} s …")
-    if status:
-        raise subprocess.CalledProcessError(status, command)
+    if running.returncode:
+        raise subprocess.CalledProcessError(running.returncode, command)
 
 
 def _leave_command() -> None:
