@@ -29,13 +29,13 @@ PAGE: Final = 200
 PUBLISHING_AT_ONCE: Final = 32
 
 
-def entry(topic: Topic[Any], event: Event) -> Document:
-    """One outgoing event as it is stored, with the trace it belongs to."""
+def entry(topic: Topic[Any], event: Event, traceparent: str | None = None) -> Document:
+    """One outgoing event as it is stored, with the trace it belongs to: the current one unless another is given."""
     return {
         "event_id": str(event.event_id),
         "subject": topic.subject,
         "body": event.model_dump_json(),
-        "traceparent": current_traceparent(),
+        "traceparent": traceparent or current_traceparent(),
     }
 
 

@@ -52,6 +52,23 @@ def context_of(traceparent: str | None) -> Context:
     return _PROPAGATOR.extract({"traceparent": traceparent} if traceparent else {})
 
 
+def continued(name: str, traceparent: str | None) -> str | None:
+    """A step in the trace that `traceparent` names, taken by a request of another trace; the step's `traceparent`.
+
+    What becomes of a submission is one trace from its sending on, although other people's requests move it: the step
+    is a span there, with a link to the request. Without a `traceparent` it is the current span's own.
+    """
+    if traceparent is None:
+        return current_traceparent()
+    request = trace.get_current_span().get_span_context()
+    links = [trace.Link(request)] if request.is_valid else []
+    span = trace.get_tracer("konullu").start_span(name, context=context_of(traceparent), links=links)
+    span.end()
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier, trace.set_span_in_context(span))
+    return carrier.get("traceparent")
+
+
 @contextmanager
 def publishing_span(subject: str, traceparent: str | None) -> Iterator[dict[str, str]]:
     """A span for one publish, child of the write that caused it; yields the headers that carry it on."""

@@ -79,6 +79,8 @@ class Case:
     audit: tuple[chain.Entry, ...] = ()
     recall: str | None = None
     """Why it was recalled."""
+    trace: str | None = None
+    """The W3C `traceparent` of what brought its revision here."""
 
     @property
     def last(self) -> chain.Entry | None:
@@ -207,4 +209,5 @@ def case_of(document: Document) -> Case:
         deliveries=_deliveries(document.get("deliveries", {})),
         audit=tuple(chain.entry_of(each) for each in document.get("audit", ())),
         recall=document.get("recall"),
+        trace=document.get("trace"),
     )

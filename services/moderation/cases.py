@@ -35,6 +35,7 @@ from shared.events import (
 from shared.mongo import Collection, Document
 from shared.outbox import appended, embedded, entry, merge
 from shared.settle import Unavailable
+from shared.telemetry import continued, current_traceparent
 
 ATTEMPTS: Final = 12
 """How often a change is tried against a document that others change at the same time."""
@@ -236,7 +237,8 @@ class Cases:
         told = replace(case, standing=standing, version=case.version + 1).changed(
             event_id=derived_id(cause, "case_changed"), at=now, caused_by=cause
         )
-        entries = [entry(CASE_CHANGED, told)]
+        trace = continued(f"case {state}", case.trace)
+        entries = [entry(CASE_CHANGED, told, trace)]
         fields: Document = {"state": state, "escalated": False, "lease": None, "unsealed": True}
         version = case.version + 1
         if state == "recalled":
@@ -249,7 +251,7 @@ class Cases:
                 reason=reason or "",
                 by=actor,
             )
-            entries.append(entry(MODERATION_RECALLED, recalled))
+            entries.append(entry(MODERATION_RECALLED, recalled, trace))
             fields["recall"] = reason
         update = merge(
             {"$set": {**fields, "version": version}},
@@ -330,6 +332,7 @@ def _received(event: SubmissionReceived, finding: Finding, state: CaseState) -> 
         "risk": finding.risk,
         "received_at": event.occurred_at,
         "media_ids": [media.sha256 for media in event.media],
+        "trace": current_traceparent(),
     }
 
 

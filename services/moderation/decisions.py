@@ -24,6 +24,7 @@ from shared.mongo import Document
 from shared.outbox import appended, entry, merge
 from shared.settle import Unavailable
 from shared.signing import sign
+from shared.telemetry import continued
 
 DECISIONS: Final = UUID("6f1d6a1e-3d0f-5c0e-9f0a-52c1b8a5a001")
 """The namespace of decision ids, which are made from the claim's token: one claim, one decision."""
@@ -127,11 +128,14 @@ class Decisions:
         audit = _entry(case, decision, outcome, record, now)
         told = replace(case, standing=standing, version=case.version + 1)
         changed = told.changed(event_id=derived_id(UUID(record.decision_id), "case_changed"), at=now)
-        entries = [entry(CASE_CHANGED, changed)]
+        trace = continued(f"case {outcome.state}", case.trace)
+        entries = [entry(CASE_CHANGED, changed, trace)]
         version = case.version + 1
         if outcome.final:
             version += 1
-            entries.append(entry(MODERATION_DECIDED, self._event(case, decision, outcome, record, version)))
+            entries.append(
+                entry(MODERATION_DECIDED, self._event(case, decision, outcome, record, version), trace)
+            )
         after = replace(told, version=version, signals=signals)
         fields: Document = {
             **standing_fields(standing),
