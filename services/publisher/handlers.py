@@ -43,13 +43,13 @@ async def plan(
         lambda known: decide(known, decision, deliveries.outlets, now, trace),
         cause=decision.event_id,
     )
-    if done in {KNOWN, OLD}:
+    if not isinstance(done, Refused):
+        telemetry.decision_followed(decision, len(done.deliveries))
+    elif done in (KNOWN, OLD):
         telemetry.decision_ignored(decision, done.reason)
-    elif isinstance(done, Refused):
+    else:
         telemetry.decision_refused(decision, done.reason, "another decision has this version")
         raise Unprocessable(f"decision refused ({done.reason}): another decision has this version")
-    else:
-        telemetry.decision_followed(decision, len(done.deliveries))
 
 
 async def recall(recalled: ModerationRecalled, deliveries: DeliveriesContext, present: ClockContext) -> None:
