@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from services.moderation import api, handlers, telemetry
+from services.moderation import api, handlers, pages, telemetry
 from services.moderation.cases import Books, Cases
 from services.moderation.claims import Claims
 from services.moderation.clock import DatabaseClock
@@ -21,10 +21,10 @@ from shared.identity import signing_key
 from shared.media import MediaStore
 from shared.problems import ConfigurationError
 from shared.service import Parts, Runtime
+from shared.web import Pages
 
 COUNT_SECONDS: Final = 15.0
 WEB: Final = Path(__file__).parent / "web"
-MOUNT: Final = "/desk/moderation"
 
 
 def policy_of(campaign: Campaign) -> Policy:
@@ -59,9 +59,16 @@ def assemble(runtime: Runtime) -> Parts:
     desk = Desk(cases, queue, claims, Decisions(cases, clock, policy, key), clock, policy)
     photos = Photos(cases, MediaStore(settings.media_url))
     seals = Seals(database["seals"], cases.collection, clock)
+    reasons = {reason.code: reason.text for reason in campaign.reasons}
+    shell = Pages("moderation", WEB, pages.HOME, campaign=campaign.name, reasons=reasons)
+    console = pages.Console(shell, desk, photos, campaign)
     handlers.wire(runtime.broker)
     return Parts(
-        routers=[api.routes(desk, photos, runtime.guard, key.public_key())],
+        routers=[
+            api.routes(desk, photos, runtime.guard, key.public_key()),
+            shell.static_router(),
+            pages.routes(console, runtime.guard),
+        ],
         outboxes=[cases.collection],
         jobs={
             "seal": lambda: seals.every(settings.seal_seconds),

@@ -122,6 +122,8 @@ def open_console(home: Path, nats_url: str, mongo_url: str) -> Console:
     )
     server.start()
     until(
-        lambda: httpx.get(f"{server.url}/readyz").status_code == 200, seconds=30, what="moderation being ready"
+        lambda: httpx.get(f"{server.url}/readyz").status_code == 200,
+        seconds=30,
+        what="moderation being ready",
     )
     return Console(settings, server)
