@@ -55,7 +55,7 @@ def click(chance: Random, of: DeliveryChanged, **given: Any) -> ReachClicked:
 
 def sample(chance: Random, of: DeliveryChanged, **given: Any) -> ReachSampled:
     observed = START + timedelta(seconds=chance.randrange(200_000))
-    kind = chance.choice(("cumulative", "cumulative", "period"))
+    kind = given.get("kind") or chance.choice(("cumulative", "cumulative", "period"))
     fields = {
         "event_id": identifier(chance),
         "occurred_at": observed,
