@@ -25,7 +25,8 @@ def free_port() -> int:
 def free_base(ports: int = 12) -> int:
     """A port base with this many free ports after it, for a whole stack."""
     while True:
-        base = 20000 + (free_port() % 2000) * 20
+        # Below the range that outgoing connections take their ports from.
+        base = 20000 + (free_port() % 630) * 20
         if all(_is_free(base + offset) for offset in range(ports)):
             return base
 

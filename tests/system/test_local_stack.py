@@ -23,7 +23,7 @@ Make = Callable[..., Stack]
 def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Stack] = []
 
-    def one(name: str = "home", **environment: str) -> Stack:
+    def one(name: str = "könüllü home", **environment: str) -> Stack:
         made.append(Stack(tmp_path / name, TOY, **environment))
         return made[-1]
 
