@@ -5,7 +5,7 @@ from typing import Any
 
 from services.publisher.channels.port import Channel
 from services.publisher.channels.telegram import OFFICIAL, Telegram
-from services.publisher.channels.telegram_message import VIDEO_BYTES
+from services.publisher.channels.telegram_message import CALLS_PER_SECOND, VIDEO_BYTES
 from services.publisher.channels.webhook import Webhook
 from services.publisher.channels.website import Website
 from services.publisher.site import Site
@@ -53,14 +53,17 @@ def _adapter(
             secrets = campaign.secrets(channel.id, environ)
             return Webhook(channel.id, base_url=channel.base_url or "", secret=secrets["secret"])
         case "telegram":
-            options = _options(channel.options, {"video_bytes": VIDEO_BYTES})
+            options = _options(
+                channel.options, {"video_bytes": VIDEO_BYTES, "calls_per_second": CALLS_PER_SECOND}
+            )
             return Telegram(
                 channel.id,
                 chat=channel.chat or "",
                 token=campaign.secrets(channel.id, environ)["token"],
                 media=media,
                 base_url=channel.base_url or OFFICIAL,
-                video_bytes=options["video_bytes"],
+                video_bytes=int(options["video_bytes"]),
+                calls_per_second=float(options["calls_per_second"]),
             )
     raise ValueError(
         f"kind {channel.kind!r} is not supported yet; take the channel out of the campaign file, "
@@ -68,11 +71,11 @@ def _adapter(
     )
 
 
-def _options(given: Mapping[str, Any], known: Mapping[str, int]) -> Mapping[str, int]:
+def _options(given: Mapping[str, Any], known: Mapping[str, float]) -> Mapping[str, float]:
     """The options with their defaults. Raises `ValueError` for one that is unknown or no number above 0."""
     for name, value in given.items():
         if name not in known:
             raise ValueError(f"unknown option {name!r}; known here are: {', '.join(known) or 'none'}")
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
             raise ValueError(f"option {name!r} must be a number above 0, not {value!r}")
     return {**known, **given}

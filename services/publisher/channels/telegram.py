@@ -7,7 +7,7 @@ the second answer must be that there is nothing to delete.
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -33,6 +33,7 @@ from services.publisher.channels.port import (
 )
 from services.publisher.channels.telegram_message import (
     ALBUM,
+    CALLS_PER_SECOND,
     CAPTION_UNITS,
     TEXT_UNITS,
     VIDEO_BYTES,
@@ -53,9 +54,8 @@ CAPABILITIES = Capabilities(
     text_units=TEXT_UNITS,
     media_text_units=CAPTION_UNITS,
     max_media=ALBUM,
-    rate_per_second=1.0,
+    rate_per_second=CALLS_PER_SECOND,
 )
-"""A bot may write about once a second into a chat."""
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_LARGE = 400, 401, 403, 404, 413
 _OF_THE_ACCOUNT = frozenset({UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT})
 _CHAT_TROUBLE = (
@@ -106,7 +106,6 @@ class Telegram:
     """One chat that the campaign's bot may write to."""
 
     kind = "telegram"
-    capabilities = CAPABILITIES
 
     def __init__(
         self,
@@ -117,10 +116,12 @@ class Telegram:
         media: MediaStore,
         base_url: str = OFFICIAL,
         video_bytes: int = VIDEO_BYTES,
+        calls_per_second: float = CALLS_PER_SECOND,
         wire: Wire | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.id = channel_id
+        self.capabilities = replace(CAPABILITIES, rate_per_second=calls_per_second)
         self._chat = chat
         self._media = media
         self._address = f"{base_url}/bot{token.get_secret_value()}"

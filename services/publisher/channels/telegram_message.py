@@ -18,6 +18,8 @@ CAPTION_UNITS = 1024
 ALBUM = 10
 PHOTO_BYTES = 10_000_000
 VIDEO_BYTES = 50_000_000
+CALLS_PER_SECOND = 1.0
+"""About as often as a bot may write into one chat."""
 PHOTO_SIDES = 10_000
 """Most that width and height may add up to, in pixels."""
 PHOTO_RATIO = 20

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from services.publisher.channels.registry import build
+from services.publisher.channels.telegram import Telegram
+from services.publisher.channels.webhook import Webhook
+from services.publisher.channels.website import Website
+from services.publisher.site import Site
+from shared.campaign import Campaign, CampaignError
+from shared.media import MediaStore
+
+ENVIRON = {"HOOK": "whsec_dGVzdA==", "TOKEN": "42:x"}
+HEAD = """
+name: Test
+languages: [en]
+countries: [AZ]
+terms_version: "1"
+channels:
+  - {id: site, kind: website}
+"""
+HOOK = """  - {id: partners, kind: webhook, base_url: "https://example.org/hook", credentials: {secret: "env:HOOK"}}"""
+CHAT = """  - {id: tg, kind: telegram, chat: "@example", credentials: {token: "env:TOKEN"}}"""
+
+
+def channels(text: str, folder: Path, environ: dict[str, str] = ENVIRON) -> dict[str, object]:
+    campaign = Campaign.parse(f"{HEAD}{text}\n".encode(), folder / "campaign.yaml")
+    store = MediaStore(f"file://{folder}")
+    return dict(build(campaign, store, Site(store, campaign, "http://localhost:8400"), environ))
+
+
+async def test_each_channel_of_the_file_gets_its_adapter_in_order(tmp_path: Path) -> None:
+    built = channels(f"{HOOK}\n{CHAT}", tmp_path)
+
+    assert [(name, type(adapter)) for name, adapter in built.items()] == [
+        ("site", Website),
+        ("partners", Webhook),
+        ("tg", Telegram),
+    ]
+
+
+async def test_a_chat_on_a_server_of_ones_own_may_be_written_to_faster(tmp_path: Path) -> None:
+    adapter = channels(f"{CHAT[:-1]}, options: {{calls_per_second: 20}}}}", tmp_path)["tg"]
+
+    assert isinstance(adapter, Telegram)
+    assert adapter.capabilities.rate_per_second == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("  - {id: tube, kind: youtube}", "'youtube' is not supported yet"),
+        (f"{CHAT[:-1]}, options: {{colour: red}}}}", "unknown option 'colour'"),
+        (f"{CHAT[:-1]}, options: {{video_bytes: many}}}}", "must be a number above 0"),
+        (HOOK.replace("HOOK", "UNSET"), "the environment variable UNSET is not set"),
+        (HOOK.replace("HOOK", "TOKEN"), "whsec_"),
+    ],
+)
+async def test_a_channel_that_cannot_work_is_refused_with_a_sentence(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    with pytest.raises(CampaignError, match=sentence) as refusal:
+        channels(text, tmp_path)
+
+    assert "42:x" not in str(refusal.value)

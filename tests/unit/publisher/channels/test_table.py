@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from services.publisher.channels.registry import SUPPORTED
+from services.publisher.channels.table import KINDS, table
+
+DOCUMENT = Path(__file__).parents[4] / "docs" / "channels.md"
+
+
+def test_the_documented_capabilities_are_those_of_the_adapters() -> None:
+    assert table() in DOCUMENT.read_text(), (
+        "run `python -m services.publisher.channels.table` and paste its table"
+    )
+
+
+def test_every_supported_kind_has_its_row() -> None:
+    assert tuple(KINDS) == SUPPORTED
