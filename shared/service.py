@@ -97,8 +97,9 @@ def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) ->
     publisher = Publisher(link)
 
     async def broker_answers() -> None:
-        await link.flush(timeout=1)
-        await link.jetstream().account_info()
+        # Asked by a request. A `flush` that times out leaves a cancelled future behind, on which the late answer
+        # breaks nats-py's read loop for good.
+        await link.jetstream(timeout=1).account_info()
 
     health = Health({"database": client.ping, "broker": broker_answers})
     settler = Settler(publisher=publisher, failures=Failures(database["failures"]), health=health)
