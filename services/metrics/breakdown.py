@@ -105,11 +105,9 @@ def add(sums: Sums, key: str, value: int, figures: int, as_of: int) -> None:
 
 
 def merge(into: Sums, more: Mapping[str, Sequence[int]]) -> Sums:
-    """Add whole sums; places in which nothing is left go away."""
-    for key, (value, figures, as_of) in more.items():
-        add(into, key, value, figures, as_of)
-        if into[key][1] == 0 and into[key][0] == 0:
-            del into[key]
+    """Add whole sums. A place in which nothing is left keeps its time, so that the parts may be added in any portions."""
+    for key, place in more.items():
+        add(into, key, *place)
     return into
 
 

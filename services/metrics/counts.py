@@ -101,17 +101,19 @@ class Counts:
     ) -> Entry | None:
         slots = slots_of(events)
         async with self._lock:
-            memory = self.accounts.memory
-            if missing := memory.missing(slots):
-                memory.learn(missing, await self.journal.ids_of(missing))
-            memory.forget(slots)
-            while (entry := admit(self.accounts)) is not None:
+            while True:
+                memory = self.accounts.memory
+                if missing := memory.missing(slots):
+                    memory.learn(missing, await self.journal.ids_of(missing))
+                memory.forget(slots)
+                entry = admit(self.accounts)
+                if entry is None:
+                    return None
                 entry = in_sequence(entry, first, last)
                 if await self.journal.write(entry):
                     self._take(entry)
                     return entry
                 await self._follow()
-        return None
 
     async def follow(self) -> None:
         """Take in what other replicas have written."""
