@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from services.publisher.channels.http import Timeouts, Wire
 from services.publisher.channels.port import (
+    Absent,
     Channel,
     NotSent,
     Post,
@@ -24,11 +25,15 @@ from services.publisher.channels.port import (
 )
 from services.publisher.channels.telegram import Telegram
 from services.publisher.channels.webhook import Webhook
+from services.publisher.channels.website import Website
+from services.publisher.site import Site
 from shared.media import MediaStore
 from tests.servers.faults import Fault, Kind
+from tests.servers.plain import Incoming, PlainServer, Reply
 from tests.servers.posts import correction, post, stored
 from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.webhook import SECRET, WebhookServer
+from tests.unit.publisher.site.builders import campaign
 
 QUICK = Timeouts(connect=1.0, read=0.4, total=0.8)
 
@@ -402,3 +407,28 @@ async def test_a_late_post_appears_after_its_failure(telegram: TelegramServer, c
     assert isinstance(await chat.commit(post(), {}), Unknown)
     assert len(telegram.timeline()) == 1
     assert json.loads(json.dumps(telegram.faults.injected)) == {"late": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(200, Posted), (404, Absent), (502, Unknown), (None, Unknown)]
+)
+async def test_the_website_is_read_back_as_readers_get_it(
+    media: MediaStore, status: int | None, expected: type
+) -> None:
+    folder = Site(media, campaign(), "http://unused")
+    delivery = post(channel="site")
+
+    async def serve(request: Incoming) -> Reply | None:
+        body = await media.get(f"site{request.path}index.html")
+        return None if status is None else Reply(status, body)
+
+    server = PlainServer(serve)
+    await server.start()
+    site = Site(media, campaign(), server.url)
+    website = Website("site", site, public=Wire("site", timeouts=QUICK))
+    await Website("site", folder).commit(delivery, {})
+
+    assert isinstance(await website.read_back(delivery, ""), expected)
+
+    await website.close()
+    await server.stop()

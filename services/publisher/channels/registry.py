@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from services.publisher.channels.http import Wire
 from services.publisher.channels.port import Channel
 from services.publisher.channels.telegram import OFFICIAL, Telegram
 from services.publisher.channels.telegram_message import CALLS_PER_SECOND, VIDEO_BYTES
@@ -46,8 +47,8 @@ def _adapter(
 ) -> Channel:
     match channel.kind:
         case "website":
-            _options(channel.options, {})
-            return Website(channel.id, site)
+            options = _options(channel.options, {"public_check": False})
+            return Website(channel.id, site, public=Wire(channel.id) if options["public_check"] else None)
         case "webhook":
             _options(channel.options, {})
             secrets = campaign.secrets(channel.id, environ)
@@ -72,10 +73,17 @@ def _adapter(
 
 
 def _options(given: Mapping[str, Any], known: Mapping[str, float]) -> Mapping[str, float]:
-    """The options with their defaults. Raises `ValueError` for one that is unknown or no number above 0."""
+    """The options with their defaults. Raises `ValueError` for one that is unknown or of the wrong kind."""
     for name, value in given.items():
         if name not in known:
             raise ValueError(f"unknown option {name!r}; known here are: {', '.join(known) or 'none'}")
-        if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-            raise ValueError(f"option {name!r} must be a number above 0, not {value!r}")
+        switch = isinstance(known[name], bool)
+        fine = isinstance(value, bool) if switch else _above_zero(value)
+        if not fine:
+            wanted = "true or false" if switch else "a number above 0"
+            raise ValueError(f"option {name!r} must be {wanted}, not {value!r}")
     return {**known, **given}
+
+
+def _above_zero(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
+from services.publisher.channels.http import Answer, Wire
 from services.publisher.channels.port import (
     Absent,
     Capabilities,
@@ -18,7 +19,7 @@ from services.publisher.channels.port import (
     Sample,
     Unknown,
 )
-from services.publisher.site import Lingering, Site
+from services.publisher.site import Lingering, Site, marker
 from services.publisher.site.paths import well_formed
 from shared.media import StorageFull
 from shared.settle import Unavailable
@@ -26,6 +27,7 @@ from shared.settle import Unavailable
 CAPABILITIES = Capabilities(
     lookup=True, idempotent=True, read_back=True, remove=True, sample=False, ai_field=True
 )
+NOT_FOUND, GONE = 404, 410
 T = TypeVar("T")
 
 
@@ -35,9 +37,11 @@ class Website:
     kind = "website"
     capabilities = CAPABILITIES
 
-    def __init__(self, channel_id: str, site: Site) -> None:
+    def __init__(self, channel_id: str, site: Site, *, public: Wire | None = None) -> None:
+        """With `public`, what was posted is read back over the public address too, as readers get it."""
         self.id = channel_id
         self._site = site
+        self._public = public
 
     async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:
         """Nothing may be seen yet, so there is nothing to do but to look whether there is an address for it."""
@@ -66,7 +70,9 @@ class Website:
         found = await _stored(self._site.looks(post))
         if isinstance(found, Unknown):
             return found
-        return self._posted(post) if found else Absent()
+        if not found:
+            return Absent()
+        return self._posted(post) if self._public is None else await self._seen(post, self._public)
 
     async def remove(self, post: Post, remote_id: str) -> Removed | Residue | NotSent | Unknown:  # noqa: ARG002
         """Take it away from everywhere and look again."""
@@ -83,6 +89,23 @@ class Website:
         return Health(
             ok=not isinstance(done, Unknown), detail=done.detail if isinstance(done, Unknown) else ""
         )
+
+    async def _seen(self, post: Post, public: Wire) -> Posted | Absent | Unknown:
+        """Whether readers get the page."""
+        url = self._site.page_url(post.snapshot.submission_id, post.language)
+        answer = await public.send("GET", url, call="read back")
+        if not isinstance(answer, Answer):
+            return Unknown(answer.code, answer.detail)
+        if answer.ok and marker(post) in answer.body:
+            return self._posted(post)
+        if answer.ok or answer.status in {NOT_FOUND, GONE}:
+            return Absent()
+        return Unknown(f"http_{answer.status}", f"the public address answers {answer.status}")
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._public is not None:
+            await self._public.close()
 
     def _posted(self, post: Post) -> Posted:
         url = self._site.page_url(post.snapshot.submission_id, post.language)

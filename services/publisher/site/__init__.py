@@ -19,7 +19,7 @@ from services.publisher.site.shelf import Shelf
 from shared.campaign import Campaign
 from shared.media import MediaStore
 
-__all__ = ["Lingering", "Site", "masthead_of"]
+__all__ = ["Lingering", "Site", "marker", "masthead_of"]
 
 _FEEDS: Final = ("feed.xml", "atom.xml", "feed.json")
 
@@ -88,7 +88,7 @@ class Site:
         code = paths.code_of(post.snapshot.submission_id)
         item = await self._shelf.item(_record(post))
         page = await self._shelf.read(paths.file_of(paths.page(code, post.language)))
-        on_page = page is not None and _marker(post) in page
+        on_page = page is not None and marker(post) in page
         if item is None and not on_page:
             return False
         media = [await self._shelf.is_there(paths.media(m.sha256, m.type)) for m in post.snapshot.media]
@@ -148,7 +148,7 @@ class Site:
         code, language = paths.code_of(post.snapshot.submission_id), post.language
         page = paths.file_of(paths.page(code, language))
         left = [path for path in (_record(post),) if await self._shelf.is_there(path)]
-        if _marker(post) in (await self._shelf.read(page) or b""):
+        if marker(post) in (await self._shelf.read(page) or b""):
             left.append(page)
         if not gone:
             return left
@@ -172,5 +172,6 @@ def _record(post: Post) -> str:
     return paths.record(code, post.language, post.revision, post.delivery_id)
 
 
-def _marker(post: Post) -> bytes:
+def marker(post: Post) -> bytes:
+    """What a delivery's page carries and no other does."""
     return f'<meta name="konullu:delivery" content="{post.delivery_id}">'.encode()

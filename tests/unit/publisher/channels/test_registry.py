@@ -52,6 +52,7 @@ async def test_a_chat_on_a_server_of_ones_own_may_be_written_to_faster(tmp_path:
         ("  - {id: tube, kind: youtube}", "'youtube' is not supported yet"),
         (f"{CHAT[:-1]}, options: {{colour: red}}}}", "unknown option 'colour'"),
         (f"{CHAT[:-1]}, options: {{video_bytes: many}}}}", "must be a number above 0"),
+        (f"{CHAT[:-1]}, options: {{calls_per_second: true}}}}", "must be a number above 0"),
         (HOOK.replace("HOOK", "UNSET"), "the environment variable UNSET is not set"),
         (HOOK.replace("HOOK", "TOKEN"), "whsec_"),
     ],
