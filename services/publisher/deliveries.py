@@ -59,25 +59,28 @@ class Deliveries:
         return Publication(submission_id) if found is None else from_document(found)
 
     async def change(
-        self, submission_id: str, step: Step, *, cause: UUID | None = None
+        self, submission_id: str, step: Step, *, cause: UUID | None = None, known: Publication | None = None
     ) -> Publication | Refused:
         """Apply `step` and store it with what it tells, in one write. A refusal stores nothing.
 
+        `known` saves a read: the publication as it was last seen, believed only if it is still the newest.
         Raises what `shared.mongo.is_unavailable` knows; the write may have happened then: read again.
         """
         for again in range(TRIES):
-            before = await self.read(submission_id)
+            guess = known if again == 0 and known is not None and known.version else None
+            before = guess or await self.read(submission_id)
             after = step(before)
             if isinstance(after, Refused) or after == before:
-                return after
+                if guess is None:
+                    return after
+                continue
             stored = replace(after, version=before.version + 1)
             if await self._write(before.version, stored, cause):
                 settled = replace(stored, told=())
                 self._written(settled)
                 return settled
             await asyncio.sleep(0.001 * again)
-        text = f"submission {submission_id}: too many writers at once"
-        raise Unavailable(text)
+        raise Unavailable(f"submission {submission_id}: too many writers at once")
 
     async def _write(self, known: int, publication: Publication, cause: UUID | None) -> bool:
         now = self._clock()

@@ -6,18 +6,16 @@ which is settled like any other unknown outcome.
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, TypeVar
 
 from opentelemetry import trace
 
-from services.publisher import sampling, telemetry
+from services.publisher import telemetry
 from services.publisher.accounts import Accounts
-from services.publisher.budget import Wait
 from services.publisher.channels.port import (
     Absent,
     Channel,
@@ -33,33 +31,30 @@ from services.publisher.channels.port import (
     Unknown,
 )
 from services.publisher.deliveries import Deliveries
-from services.publisher.delivery import Delivery, Refused, Rules, leased
+from services.publisher.delivery import Delivery, Refused, leased
 from services.publisher.happenings import (
     Answered,
     CannotLook,
     Checked,
-    Claimed,
-    Happening,
     LeaseLost,
     Looked,
     PrepareFailed,
     RemovalAnswered,
-    SendStarted,
 )
 from services.publisher.lane import Lane
-from services.publisher.publication import Publication, happen, settle
-from services.publisher.schedule import DEFAULT_PACE, LANES, Pace, lane_of, may_commit
+from services.publisher.publication import Publication
+from services.publisher.schedule import DEFAULT_PACE, LANES, Pace, may_commit
 from services.publisher.schedule import Lane as LaneName
-from shared.settle import Failure, Meaning, attempt, backoff, jitter
+from services.publisher.steps import Steps, of, until_stored
+from shared.settle import Failure, attempt
 from shared.telemetry import context_of
 
-LEASE: Final = timedelta(seconds=90)
-"""Longer than the longest call by far, so that no lease ends under a call."""
 DEADLINE: Final = 30.0
 """Seconds that any one call to a channel may take."""
+SHORT_WAIT: Final = 1.0
+"""Seconds for which a turn is waited for on the spot."""
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +79,15 @@ class Worker:
 
     def __init__(self, channel: Channel, around: Surroundings) -> None:
         self.channel, self._around = channel, around
+        self._steps = Steps(channel, around.deliveries, around.holder, around.clock, around.pace)
         self._account = asyncio.Lock()
         """One call that changes something at a time; `Accounts` sees to the other processes."""
         work: Mapping[LaneName, Callable[[str], Awaitable[bool]]] = {
-            "send": self.send,
-            "mend": self.mend,
-            "watch": self.watch,
+            "send": self._send_due,
+            "mend": self._mend_due,
+            "watch": self._watch_due,
         }
-        self.lanes = {name: Lane(self._due(name), work[name]) for name in LANES}
+        self.lanes = {name: Lane(self._steps.due(name), work[name]) for name in LANES}
 
     @property
     def jobs(self) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -100,91 +96,82 @@ class Worker:
 
     def tell(self, publication: Publication) -> None:
         """Wake the lanes that have work on this publication now."""
-        now = self._around.clock()
-        for delivery in self._mine(publication):
-            lane = lane_of(delivery.state)
-            if lane is not None and delivery.due_at is not None and delivery.due_at <= now:
-                self.lanes[lane].tell(publication.submission_id)
+        for name, lane in self.lanes.items():
+            if self._steps.due_in(publication, name):
+                lane.tell(publication.submission_id)
+
+    async def recover(self, lane: LaneName) -> None:
+        """Take back what this process had under way in a lane when it was ended."""
+        await self._steps.recover(lane)
 
     async def close(self) -> None:
         """Begin nothing new; return when calls in flight are done."""
         await asyncio.gather(*(lane.close() for lane in self.lanes.values()))
         await self._around.accounts.give_back(self.channel.id)
 
-    async def recover(self, lane: LaneName) -> None:
-        """Take back what this process had under way in a lane when it was ended."""
-        states = {"send": {"planned", "sending"}, "mend": {"reconciling", "removing"}, "watch": set[str]()}[
-            lane
-        ]
-        if not states:
-            return
-        lost = LeaseLost(self._around.holder)
-        for submission_id in await self._around.deliveries.leased(
-            self.channel.id, self._around.clock(), LEASE
-        ):
-            publication = await self._around.deliveries.read(submission_id)
-            for delivery in self._mine(publication):
-                ours = delivery.lease is not None and delivery.lease.holder == self._around.holder
-                if ours and delivery.state in states:
-                    await self._change(delivery, lost)
+    def _job(self, lane: LaneName) -> Callable[[], Awaitable[None]]:
+        async def job() -> None:
+            await self.recover(lane)
+            await self.lanes[lane].run()
 
-    # the lanes' work
+        return job
 
-    async def send(self, submission_id: str) -> bool:
-        """Send what is due of one submission; whether anything was done."""
-        done = False
-        for delivery in await self._due_of(submission_id, "send"):
+    # what is due of one submission in a lane; the answer is whether anything was done
+
+    async def _send_due(self, submission_id: str) -> bool:
+        done, publication = False, await self._steps.read(submission_id)
+        for delivery in self._steps.due_in(publication, "send"):
             async with self._account:
                 if not await self._turn():
                     return done
                 with self._span("send", delivery):
-                    done = await self._send(delivery) or done
+                    done = await self._send(delivery, publication) or done
         return done
 
-    async def mend(self, submission_id: str) -> bool:
-        """Find out or take away what is due of one submission; whether anything was done."""
-        done = False
-        for delivery in await self._due_of(submission_id, "mend"):
+    async def _mend_due(self, submission_id: str) -> bool:
+        done, publication = False, await self._steps.read(submission_id)
+        for delivery in self._steps.due_in(publication, "mend"):
             if delivery.state == "sending":
-                done = await self._swept(delivery) or done
+                done = await self._sweep(delivery) or done
             elif delivery.state == "removing":
                 async with self._account:
                     if not await self._turn():
                         return done
                     with self._span("remove", delivery):
-                        done = await self._remove(delivery) or done
+                        done = await self._remove(delivery, publication) or done
             else:
                 with self._span("reconcile", delivery):
-                    done = await self._look(delivery) or done
+                    done = await self._look(delivery, publication) or done
         return done
 
-    async def watch(self, submission_id: str) -> bool:
-        """Look after what is posted of one submission; whether anything was done."""
-        done = False
-        for delivery in await self._due_of(submission_id, "watch"):
+    async def _watch_due(self, submission_id: str) -> bool:
+        done, publication = False, await self._steps.read(submission_id)
+        for delivery in self._steps.due_in(publication, "watch"):
             with self._span("visit", delivery):
-                done = await self._visit(delivery) or done
+                done = await self._visit(delivery, publication) or done
         return done
 
     # one delivery's next step
 
-    async def _send(self, delivery: Delivery) -> bool:
-        publication = await self._claim(delivery)
-        if publication is None:
+    async def _send(self, delivery: Delivery, known: Publication) -> bool:
+        claimed = await self._steps.claim(delivery, known)
+        if claimed is None:
             return False
-        held = _delivery(publication, delivery.id)
-        post = replace(self._around.post(publication, held), attempt=held.attempt + 1)
+        held = of(claimed, delivery.id)
+        post = replace(self._around.post(claimed, held), attempt=held.attempt + 1)
         prepared = await self._prepare(post)
         if isinstance(prepared, Rejected | NotSent):
             await self._trouble(prepared)
-            await self._insist(held, lambda _: PrepareFailed(held.fence, prepared))
+            await self._steps.record(held, PrepareFailed(held.fence, prepared), known=claimed)
             return True
-        if not await self._begin(held, prepared):
+        begun = await self._steps.begin(held, prepared, claimed)
+        if begun is None:
             return True
-        outcome = await self._commit(held, post, prepared)
-        await self._trouble(outcome)
+        publication, until = begun
+        outcome = await self._commit(post, prepared, until)
         telemetry.commit_answered(self.channel, held, outcome, self._around.clock())
-        await self._insist(held, lambda _: Answered(held.attempt + 1, outcome))
+        await self._trouble(outcome)
+        await self._steps.record(held, Answered(held.attempt + 1, outcome), known=publication)
         return True
 
     async def _prepare(self, post: Post) -> Prepared | Rejected | NotSent:
@@ -196,61 +183,41 @@ class Worker:
             return NotSent("preparation_failed", prepared.reason)
         return prepared
 
-    async def _begin(self, held: Delivery, prepared: Prepared) -> bool:
-        """Store `sending`; whether the commit may leave. Nothing has left yet when this is refused."""
-        until = self._around.clock() + LEASE
-
-        def started(publication: Publication) -> SendStarted:
-            return SendStarted(
-                held.fence, until, prepared, publication.allowed(_delivery(publication, held.id))
-            )
-
-        after = await self._insist(held, started)
-        if isinstance(after, Refused):
-            publication = await self._insist_reading(held)
-            now = publication.delivery(held.id)
-            # The write may have succeeded although its answer was lost.
-            return now is not None and now.state == "sending" and now.unanswered == held.attempt + 1
-        return True
-
-    async def _commit(self, held: Delivery, post: Post, prepared: Prepared) -> Outcome:
-        now = self._around.clock()
-        if not may_commit(await self._lease_end(held), now, self._around.deadline):
+    async def _commit(self, post: Post, prepared: Prepared, until: datetime) -> Outcome:
+        if not may_commit(until, self._around.clock(), self._around.deadline):
             return NotSent(
                 "too_late", "The store took so long that the lease had nearly ended; nothing left."
             )
         outcome = await attempt(self._bounded(self.channel.commit(post, prepared)))
-        if isinstance(outcome, Failure):
-            return Unknown("call_failed", outcome.reason)
-        return outcome
+        return Unknown("call_failed", outcome.reason) if isinstance(outcome, Failure) else outcome
 
-    async def _swept(self, delivery: Delivery) -> bool:
+    async def _sweep(self, delivery: Delivery) -> bool:
         if leased(delivery, self._around.clock()):
             return False
-        return not isinstance(await self._change(delivery, LeaseLost()), Refused)
+        return not isinstance(await self._steps.take(delivery, lambda _: LeaseLost()), Refused)
 
-    async def _look(self, delivery: Delivery) -> bool:
-        publication = await self._claim(delivery)
-        if publication is None:
+    async def _look(self, delivery: Delivery, known: Publication) -> bool:
+        claimed = await self._steps.claim(delivery, known)
+        if claimed is None:
             return False
-        held = _delivery(publication, delivery.id)
+        held = of(claimed, delivery.id)
         if not self.channel.capabilities.lookup:
-            await self._insist(held, lambda _: CannotLook(held.fence))
+            await self._steps.record(held, CannotLook(held.fence), known=claimed)
             return True
-        post = self._around.post(publication, held)
+        post = self._around.post(claimed, held)
         found = await attempt(self._bounded(self.channel.reconcile(post, held.prepared)))
         answer = Unknown("look_failed", found.reason) if isinstance(found, Failure) else found
-        await self._insist(held, lambda _: Looked(held.fence, answer))
+        await self._steps.record(held, Looked(held.fence, answer), known=claimed)
         return True
 
-    async def _remove(self, delivery: Delivery) -> bool:
-        publication = await self._claim(delivery)
-        if publication is None:
+    async def _remove(self, delivery: Delivery, known: Publication) -> bool:
+        claimed = await self._steps.claim(delivery, known)
+        if claimed is None:
             return False
-        held = _delivery(publication, delivery.id)
-        outcome = await self._removal(self._around.post(publication, held), held)
+        held = of(claimed, delivery.id)
+        outcome = await self._removal(self._around.post(claimed, held), held)
         await self._trouble(outcome)
-        await self._insist(held, lambda _: RemovalAnswered(held.fence, outcome))
+        await self._steps.record(held, RemovalAnswered(held.fence, outcome), known=claimed)
         return True
 
     async def _removal(self, post: Post, held: Delivery) -> Removed | Residue | NotSent | Unknown:
@@ -259,12 +226,9 @@ class Worker:
         outcome = await attempt(self._bounded(self.channel.remove(post, held.remote_id or held.id)))
         return Unknown("removal_failed", outcome.reason) if isinstance(outcome, Failure) else outcome
 
-    async def _visit(self, delivery: Delivery) -> bool:
-        can, publication = (
-            self.channel.capabilities,
-            await self._around.deliveries.read(delivery.submission_id),
-        )
-        post, remote_id = self._around.post(publication, delivery), delivery.remote_id or delivery.id
+    async def _visit(self, delivery: Delivery, known: Publication) -> bool:
+        can = self.channel.capabilities
+        post, remote_id = self._around.post(known, delivery), delivery.remote_id or delivery.id
         found: Posted | Absent | Unknown = Posted(remote_id)
         if can.read_back and delivery.visits < self._around.pace.read_backs:
             seen = await attempt(self._bounded(self.channel.read_back(post, remote_id)))
@@ -275,112 +239,31 @@ class Worker:
             samples = [] if isinstance(figures, Failure) else list(figures)
         if isinstance(found, Absent):
             telemetry.not_visible(self.channel, delivery)
-        done = await self._change(delivery, Checked(found), samples)
+        done = await self._steps.take(delivery, lambda _: Checked(found), samples, known=known)
         return not isinstance(done, Refused)
-
-    # the store
-
-    def _due(self, lane: LaneName) -> Callable[[int], Awaitable[list[str]]]:
-        async def due(limit: int) -> list[str]:
-            return await self._around.deliveries.due(self.channel.id, lane, self._around.clock(), limit)
-
-        return due
-
-    def _job(self, lane: LaneName) -> Callable[[], Awaitable[None]]:
-        async def job() -> None:
-            await self.recover(lane)
-            await self.lanes[lane].run()
-
-        return job
-
-    def _mine(self, publication: Publication) -> list[Delivery]:
-        return [each for each in publication.deliveries if each.channel == self.channel.id]
-
-    async def _due_of(self, submission_id: str, lane: LaneName) -> list[Delivery]:
-        publication = await self._around.deliveries.read(submission_id)
-        now = self._around.clock()
-        return [
-            each
-            for each in self._mine(publication)
-            if lane_of(each.state) == lane and each.due_at is not None and each.due_at <= now
-        ]
-
-    async def _claim(self, delivery: Delivery) -> Publication | None:
-        claim = Claimed(self._around.holder, self._around.clock() + LEASE)
-        after = await self._change(delivery, claim)
-        return None if isinstance(after, Refused) else after
-
-    async def _change(
-        self, delivery: Delivery, happening: Happening, samples: list[Sample] | None = None
-    ) -> Publication | Refused:
-        return await self._tell(delivery, lambda _: happening, samples or [])
-
-    async def _tell(
-        self, delivery: Delivery, happening: Callable[[Publication], Happening], samples: list[Sample]
-    ) -> Publication | Refused:
-        chance = random.random()  # noqa: S311 - spreads load, guards nothing
-        rules = Rules(self.channel.capabilities, chance, self._around.pace)
-        deliveries = self._around.deliveries
-
-        def step(publication: Publication) -> Publication | Refused:
-            now = self._around.clock()
-            after = happen(publication, delivery.id, happening(publication), now, rules)
-            if isinstance(after, Refused):
-                return after
-            return settle(sampling.take(after, delivery.id, samples), deliveries.outlets, now, delivery.trace)
-
-        after = await deliveries.change(delivery.submission_id, step)
-        if isinstance(after, Refused):
-            telemetry.refused(self.channel, delivery, after.reason)
-        else:
-            telemetry.changed(self.channel, delivery, _delivery(after, delivery.id))
-        return after
-
-    async def _insist(
-        self, delivery: Delivery, happening: Callable[[Publication], Happening]
-    ) -> Publication | Refused:
-        """Store it, however long the store is away: it happened."""
-        return await self._until_stored(lambda: self._tell(delivery, happening, []))
-
-    async def _insist_reading(self, delivery: Delivery) -> Publication:
-        return await self._until_stored(lambda: self._around.deliveries.read(delivery.submission_id))
-
-    async def _until_stored(self, call: Callable[[], Awaitable[R]]) -> R:
-        tries = 0
-        while isinstance(done := await attempt(call()), Failure):
-            if done.meaning is not Meaning.UNAVAILABLE:
-                raise done.error
-            tries += 1
-            await asyncio.sleep(backoff(tries, jitter(), shortest=0.1, longest=2.0))
-        return done
-
-    async def _lease_end(self, held: Delivery) -> datetime:
-        publication = await self._insist_reading(held)
-        lease = _delivery(publication, held.id).lease
-        return self._around.clock() if lease is None else lease.until
 
     # the channel
 
     async def _turn(self) -> bool:
-        """Whether this process may call now; when not, wait a little for it."""
-        waiting = await self._around.accounts.take(self.channel.id, self.channel.capabilities.rate_per_second)
-        if waiting is None:
-            return True
-        await asyncio.sleep(_moment(waiting, self._around.clock()))
-        return False
+        """Whether this process may call now, or very soon; then it has waited."""
+        rate = self.channel.capabilities.rate_per_second
+        while (waiting := await self._around.accounts.take(self.channel.id, rate)) is not None:
+            seconds = (waiting.until - self._around.clock()).total_seconds()
+            await asyncio.sleep(min(max(seconds, 0.01), SHORT_WAIT))
+            if seconds > SHORT_WAIT:
+                return False
+        return True
 
     async def _trouble(self, outcome: object) -> None:
         """Pause the channel when the channel asked for it, or refused the account."""
         accounts, channel = self._around.accounts, self.channel.id
         match outcome:
             case NotSent(_, detail, float() | int() as seconds):
-                await self._until_stored(lambda: accounts.pause(channel, seconds, detail))
+                await until_stored(lambda: accounts.pause(channel, seconds, detail))
             case Rejected(_, detail, "channel"):
-                await self._until_stored(
-                    lambda: accounts.pause(channel, self._around.pace.channel_trouble, detail)
-                )
+                await until_stored(lambda: accounts.pause(channel, self._around.pace.channel_trouble, detail))
             case Posted():
-                await self._until_stored(lambda: accounts.went_well(channel))
+                await until_stored(lambda: accounts.went_well(channel))
 
     async def _bounded(self, call: Awaitable[T]) -> T:
         async with asyncio.timeout(self._around.deadline):
@@ -389,13 +272,3 @@ class Worker:
     def _span(self, what: str, delivery: Delivery) -> AbstractContextManager[trace.Span]:
         tracer = trace.get_tracer("konullu")
         return tracer.start_as_current_span(f"{what} {self.channel.kind}", context=context_of(delivery.trace))
-
-
-def _delivery(publication: Publication, wanted: str) -> Delivery:
-    found = publication.delivery(wanted)
-    assert found is not None  # noqa: S101 - deliveries are never taken out of a publication
-    return found
-
-
-def _moment(waiting: Wait, now: datetime) -> float:
-    return min(max((waiting.until - now).total_seconds(), 0.01), 1.0)

@@ -259,7 +259,7 @@ async def test_a_decision_waits_while_its_key_cannot_be_asked_for(house: House) 
     submission = str(uuid4())
     before = await house.buried()
     await house.decided(submission)
-    await asyncio.sleep(0)
+
     assert await house.states(submission) == {}
 
     await house.moderation.start(port)

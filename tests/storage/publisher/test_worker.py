@@ -18,7 +18,7 @@ from services.publisher.channels.port import (
 from services.publisher.delivery import Refused, Rules
 from services.publisher.happenings import Claimed, Happening, SendStarted
 from services.publisher.publication import Publication, happen
-from services.publisher.worker import LEASE
+from services.publisher.steps import LEASE
 from shared.events import DeliveryChanged, ReachSampled
 from shared.mongo import Database
 from tests.storage.publisher.newsroom import BLIND, Channel, Newsroom

@@ -1,0 +1,145 @@
+"""A channel's deliveries in the store: what is due, and every step of one taken by compare-and-set."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from services.publisher import sampling, telemetry
+from services.publisher.channels.port import Channel, Prepared, Sample
+from services.publisher.deliveries import Deliveries
+from services.publisher.delivery import Delivery, Refused, Rules
+from services.publisher.happenings import Claimed, Happening, LeaseLost, SendStarted
+from services.publisher.publication import Publication, happen, settle
+from services.publisher.schedule import Lane, Pace, lane_of
+from shared.settle import Failure, Meaning, attempt, backoff, jitter
+
+LEASE: Final = timedelta(seconds=90)
+"""Longer than the longest call by far, so that no lease ends under a call."""
+UNFINISHED: Final = {"send": {"planned", "sending"}, "mend": {"reconciling", "removing"}, "watch": set[str]()}
+"""States in which a lane leaves a delivery when it is ended."""
+
+R = TypeVar("R")
+
+
+async def until_stored(call: Callable[[], Awaitable[R]]) -> R:
+    """Do it, however long the store is away. Raises every other failure."""
+    tries = 0
+    while isinstance(done := await attempt(call()), Failure):
+        if done.meaning is not Meaning.UNAVAILABLE:
+            raise done.error
+        tries += 1
+        await asyncio.sleep(backoff(tries, jitter(), shortest=0.1, longest=2.0))
+    return done
+
+
+class Steps:
+    """The deliveries of one channel, as one process takes them on."""
+
+    def __init__(
+        self, channel: Channel, deliveries: Deliveries, holder: str, clock: Callable[[], datetime], pace: Pace
+    ) -> None:
+        self._channel, self._deliveries, self._holder = channel, deliveries, holder
+        self._clock, self._pace = clock, pace
+
+    def mine(self, publication: Publication) -> list[Delivery]:
+        """The publication's deliveries to this channel."""
+        return [each for each in publication.deliveries if each.channel == self._channel.id]
+
+    def due_in(self, publication: Publication, lane: Lane) -> list[Delivery]:
+        """Those of them that are due in a lane."""
+        now = self._clock()
+        return [
+            each
+            for each in self.mine(publication)
+            if lane_of(each.state) == lane and each.due_at is not None and each.due_at <= now
+        ]
+
+    def due(self, lane: Lane) -> Callable[[int], Awaitable[list[str]]]:
+        """Asks for submissions that have something due in a lane."""
+
+        async def due(limit: int) -> list[str]:
+            return await self._deliveries.due(self._channel.id, lane, self._clock(), limit)
+
+        return due
+
+    async def read(self, submission_id: str) -> Publication:
+        """The publication as it is now."""
+        return await self._deliveries.read(submission_id)
+
+    async def recover(self, lane: Lane) -> None:
+        """Take back what this process had under way in a lane when it was ended."""
+        states = UNFINISHED[lane]
+        if not states:
+            return
+        for submission_id in await self._deliveries.leased(self._channel.id, self._clock(), LEASE):
+            for delivery in self.mine(await self.read(submission_id)):
+                ours = delivery.lease is not None and delivery.lease.holder == self._holder
+                if ours and delivery.state in states:
+                    await self.take(delivery, lambda _: LeaseLost(self._holder))
+
+    async def claim(self, delivery: Delivery, known: Publication) -> Publication | None:
+        """The publication with the delivery in our hands; `None` when somebody else has it."""
+        claim = Claimed(self._holder, self._clock() + LEASE)
+        after = await self.take(delivery, lambda _: claim, known=known)
+        return None if isinstance(after, Refused) else after
+
+    async def begin(
+        self, held: Delivery, prepared: Prepared, known: Publication
+    ) -> tuple[Publication, datetime] | None:
+        """Store `sending`: the publication, and when the lease ends. `None` when it must not be sent."""
+        until = self._clock() + LEASE
+
+        def started(publication: Publication) -> SendStarted:
+            return SendStarted(held.fence, until, prepared, publication.allowed(of(publication, held.id)))
+
+        after = await until_stored(lambda: self.take(held, started, known=known))
+        if not isinstance(after, Refused):
+            return after, until
+        # The write may have succeeded although its answer was lost.
+        publication = await until_stored(lambda: self.read(held.submission_id))
+        now = of(publication, held.id)
+        if now.state == "sending" and now.fence == held.fence and now.unanswered == held.attempt + 1:
+            return publication, until
+        return None
+
+    async def record(
+        self, delivery: Delivery, happening: Happening, *, known: Publication | None = None
+    ) -> Publication | Refused:
+        """Store what happened, however long the store is away: it cannot be made not to have happened."""
+        return await until_stored(lambda: self.take(delivery, lambda _: happening, known=known))
+
+    async def take(
+        self,
+        delivery: Delivery,
+        happening: Callable[[Publication], Happening],
+        samples: Sequence[Sample] = (),
+        *,
+        known: Publication | None = None,
+    ) -> Publication | Refused:
+        """One step of one delivery. Raises when the store is away; it may have been stored then."""
+        chance = random.random()  # noqa: S311 - spreads load, guards nothing
+        rules = Rules(self._channel.capabilities, chance, self._pace)
+
+        def step(publication: Publication) -> Publication | Refused:
+            now = self._clock()
+            after = happen(publication, delivery.id, happening(publication), now, rules)
+            if isinstance(after, Refused):
+                return after
+            after = sampling.take(after, delivery.id, samples)
+            return settle(after, self._deliveries.outlets, now, delivery.trace)
+
+        after = await self._deliveries.change(delivery.submission_id, step, known=known)
+        if isinstance(after, Refused):
+            telemetry.refused(self._channel, delivery, after.reason)
+        else:
+            telemetry.changed(self._channel, delivery, of(after, delivery.id))
+        return after
+
+
+def of(publication: Publication, wanted: str) -> Delivery:
+    """The delivery with this id, which is there."""
+    found = publication.delivery(wanted)
+    assert found is not None  # noqa: S101 - deliveries are never taken out of a publication
+    return found
