@@ -58,8 +58,13 @@ def clean_photo(source: Path, target: Path, kind: Kind, limits: Limits) -> tuple
     return ("image/jpeg" if opaque else "image/png"), picture.width, picture.height
 
 
-def _pixels_allowed(kind: Kind, limits: Limits) -> int:
-    return limits.jpeg_pixels if kind == "jpeg" else limits.photo_pixels
+def _pixels_allowed(kind: str, limits: Limits) -> int:
+    return {
+        "jpeg": limits.jpeg_pixels,
+        "png": limits.png_pixels,
+        "webp": limits.webp_pixels,
+        "heif": limits.heif_pixels,
+    }[kind]
 
 
 def _refuse_canvas(source: Path, kind: Kind, limits: Limits) -> None:
@@ -68,13 +73,15 @@ def _refuse_canvas(source: Path, kind: Kind, limits: Limits) -> None:
         return
     with source.open("rb") as file:
         width, height = webp_size(file.read(64))
-    if width * height > limits.photo_pixels:
+    if width * height > limits.webp_pixels:
         raise Refused("media_bomb")
 
 
 def _upright(opened: Image.Image, kind: Kind, limits: Limits) -> Image.Image:
     """The picture in sRGB, the right way up, within the long edge."""
-    if opened.width * opened.height > _pixels_allowed(kind, limits):
+    progressive = kind == "jpeg" and opened.info.get("progressive", 0)
+    allowed = limits.progressive_pixels if progressive else _pixels_allowed(kind, limits)
+    if opened.width * opened.height > allowed:
         raise Refused("media_bomb")
     if kind in {"png", "webp"} and getattr(opened, "n_frames", 1) > 1:
         raise Refused("media_type", "The picture moves. Send it as a video, or send one still picture.")

@@ -29,8 +29,11 @@ class Limits:
     photo_bytes: int = 50 * 1024 * 1024
     video_bytes: int = 2 * 1024 * 1024 * 1024
     jpeg_pixels: int = 120_000_000
-    """A JPEG can be decoded at half its size, so it may be larger than the others."""
-    photo_pixels: int = 50_000_000
+    progressive_pixels: int = 50_000_000
+    png_pixels: int = 40_000_000
+    webp_pixels: int = 20_000_000
+    heif_pixels: int = 50_000_000
+    """As many as each decoder can take in half a gigabyte. A plain JPEG is decoded at half its size."""
     long_edge: int = 4096
     """Pixels of the longer side of a clean photo; larger ones are scaled down."""
     video_side: int = 8192
