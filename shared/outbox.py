@@ -137,14 +137,7 @@ class Relay:
                     confirmed.append(item["event_id"])
 
         results = await asyncio.gather(*(attempt(one(document)) for document in documents))
-        if confirmed:
-            ids = [document["_id"] for document in documents]
-            await collection.update_many(
-                {"_id": {"$in": ids}}, {"$pull": {"outbox": {"event_id": {"$in": confirmed}}}}
-            )
-            await collection.update_many(
-                {"_id": {"$in": ids}, "outbox": {"$size": 0}}, {"$unset": {"outbox_since": 1}}
-            )
+        await _take_out(collection, documents, confirmed)
         for result in results:
             if isinstance(result, Failure):
                 raise result.error
@@ -160,3 +153,25 @@ class Relay:
                 headers=headers,
             )
         published(topic.subject)
+
+
+async def _take_out(collection: Collection, documents: list[Document], confirmed: list[str]) -> None:
+    """Remove confirmed entries. Most documents hold one, and are cleared by one write rather than two."""
+    if not confirmed:
+        return
+    single = [document["_id"] for document in documents if len(document.get("outbox", [])) == 1]
+    several = [document["_id"] for document in documents if len(document.get("outbox", [])) > 1]
+    if single:
+        cleared = await collection.update_many(
+            {"_id": {"$in": single}, "outbox": {"$size": 1}, "outbox.event_id": {"$in": confirmed}},
+            {"$set": {"outbox": []}, "$unset": {"outbox_since": 1}},
+        )
+        if cleared.matched_count < len(single):  # some have been added to meanwhile, or were not confirmed
+            several += single
+    if several:
+        await collection.update_many(
+            {"_id": {"$in": several}}, {"$pull": {"outbox": {"event_id": {"$in": confirmed}}}}
+        )
+        await collection.update_many(
+            {"_id": {"$in": several}, "outbox": {"$size": 0}}, {"$unset": {"outbox_since": 1}}
+        )
