@@ -8,7 +8,7 @@ every file.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from services.publisher.site import feeds, paths
@@ -26,7 +26,7 @@ from services.publisher.site.indexes import (
     plan,
 )
 from services.publisher.site.items import Item, newest_revisions
-from services.publisher.site.pages import Pages
+from services.publisher.site.pages import Masthead, Pages
 from services.publisher.site.shelf import Shelf, media_files
 
 ROUNDS: Final = 20
@@ -102,12 +102,9 @@ class Keeper:
     async def _settle(self, touched: Mapping[str, Item]) -> None:
         for _ in range(ROUNDS):
             shown = await self._load()
-            wanted = plan(self._pages.masthead, shown)
-            dirty = differing(self._known, wanted)
-            for item in touched.values():
-                without = {page: each for page, each in shown.items() if page != item.path}
-                there = plan(self._pages.masthead, {**without, item.path: item})
-                dirty |= differing(plan(self._pages.masthead, without), there)
+            wanted, dirty = await asyncio.to_thread(
+                _outdated, self._pages.masthead, self._known, shown, tuple(touched.values())
+            )
             await self._write({path: wanted[path] for path in dirty if path in wanted}, dirty - wanted.keys())
             self._known = wanted
             if set(await self._shelf.records()) == set(self._cards):
@@ -176,3 +173,20 @@ class Keeper:
             await self._shelf.drop(path)
         for item in (await self._load()).values():  # put up meanwhile, with a picture that was there already
             await self._shelf.place_media(m for m in item.media if not swept.isdisjoint(media_files(m)))
+
+
+def _outdated(
+    head: Masthead, known: Plan, shown: Mapping[str, Item], touched: Sequence[Item]
+) -> tuple[Plan, set[str]]:
+    """The indexes that there must be, and the files of those that this process must write.
+
+    These are the ones that differ from what it wrote last, and those that the touched items are, or were, on: another
+    process may have written them from an older listing.
+    """
+    wanted = plan(head, shown)
+    dirty = differing(known, wanted)
+    if touched:
+        pages = {item.path: item for item in touched}
+        without = {page: item for page, item in shown.items() if page not in pages}
+        dirty |= differing(plan(head, without), plan(head, {**without, **pages}))
+    return wanted, dirty
