@@ -19,6 +19,7 @@ from shared.bus import Publisher, connection
 from shared.events import SUBMISSION_RECEIVED, Media, Role, Scopes, SubmissionReceived
 from shared.identity import COOKIE, Issuer, Principal, jwks, signing_key
 from shared.media import CLEAN, MediaStore
+from shared.mongo import connect
 from shared.settings import MODERATION, Settings
 from shared.streams import provision
 from tests.processes import Server, free_base, until
@@ -38,6 +39,11 @@ class Console:
 
     settings: Settings
     server: Server
+
+    @property
+    def prefix(self) -> str:
+        """What its databases are called by."""
+        return f"b{self.settings.port_base}_"
 
     @property
     def url(self) -> str:
@@ -79,6 +85,17 @@ class Console:
             seconds=20,
             what="the cases",
         )
+
+    def clear(self) -> None:
+        """Forget all cases."""
+
+        async def forget() -> None:
+            client = connect(self.settings.mongo_url)
+            for name in ("cases", "lanes", "country_lanes", "seals"):
+                await client[f"{self.prefix}moderation"][name].delete_many({})
+            await client.close()
+
+        run(forget())
 
     def photo(self, colour: tuple[int, int, int], alt: str) -> Media:
         """A photo that passed the safety pass."""
