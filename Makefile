@@ -43,7 +43,7 @@ bench: dev ## measure the performance targets on this machine
 	@$(BIN)/python -m tests.bench
 
 shots: dev ## make the screenshots of the documents again
-	@$(BIN)/python -m tests.browser.shots
+	@$(BIN)/python -m tests.shots
 
 lock: dev ## resolve requirements*.in into hash-locked lists for Python 3.11 to 3.13
 	@$(BIN)/python -m pip install -qq --no-deps --disable-pip-version-check uv==0.13.9
