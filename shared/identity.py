@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final, Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
@@ -41,6 +41,10 @@ STAFF_TOKEN: Final = timedelta(hours=12)
 IDLE: Final = timedelta(minutes=30)
 """A staff session's cookie ends this long after the last page."""
 FRESH_SECONDS: Final = 1.0
+SIGNATURE_SECONDS: Final = 60.0
+"""For how long a token's good signature is remembered: a key that is taken away counts at most this much longer."""
+MOST_REMEMBERED: Final = 10_000
+"""Tokens with a remembered signature; a bound on memory, nothing depends on it."""
 STAFF: Final[tuple[Role, ...]] = tuple(role for role in get_args(Role) if role != "volunteer")
 IMPLIED: Final[Mapping[str, tuple[str, ...]]] = {"admin": STAFF, "editor": ("moderator",)}
 """Roles whose rights include those of others."""
@@ -316,6 +320,7 @@ class Guard:
 
     def __init__(self, keys: Keys, epochs: Epochs) -> None:
         self._keys, self._epochs = keys, epochs
+        self._verified: dict[str, tuple[float, Claims]] = {}
 
     async def optional(self, request: Request) -> Principal | None:
         """The person asking, or nobody. A bad token is still refused."""
@@ -337,12 +342,28 @@ class Guard:
                 "token_missing",
                 "Sign in first: send `Authorization: Bearer <token>`, or open the sign-in page.",
             )
-        claims = await verify(token, self._keys)
+        claims = await self._claims(token)
         if await self._epochs.refuses(claims):
             raise _refused("token_revoked", "This token has been revoked. Sign in again.")
         principal = claims.principal
         request.state.principal = principal
         return principal
+
+    async def _claims(self, token: str) -> Claims:
+        """As `verify`; a signature seen to be good is not checked again for a while, the expiry always is."""
+        now = monotonic()
+        seen_at, claims = self._verified.get(token, (float("-inf"), None))
+        if (
+            claims is not None
+            and now - seen_at < SIGNATURE_SECONDS
+            and claims.exp > time()
+        ):
+            return claims
+        claims = await verify(token, self._keys)
+        if len(self._verified) >= MOST_REMEMBERED:
+            self._verified.clear()
+        self._verified[token] = (now, claims)
+        return claims
 
     def require(self, *roles: Role) -> Callable[[Request], Awaitable[Principal]]:
         """A dependency for people with one of these roles (or one that implies it). Others get 403 `forbidden`."""
