@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -240,12 +240,19 @@ def checked_key(given: str | None) -> str:
 
 def fingerprint(draft: Draft) -> str:
     """SHA-256 of a draft's content, the same however its JSON was written."""
-    content: dict[str, Any] = asdict(draft) | {
-        "attribution": draft.attribution.model_dump(),
-        "consent": draft.consent.model_dump(),
-        "ai": draft.ai.model_dump(),
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    content: list[Any] = [
+        draft.title,
+        draft.body,
+        draft.language,
+        draft.country,
+        draft.section,
+        draft.hashtags,
+        [(each.upload_id, each.alt) for each in draft.attachments],
+        (draft.attribution.mode, draft.attribution.text),
+        (draft.consent.terms_version, draft.consent.people_shown, draft.consent.rights),
+        (draft.ai.made, draft.ai.edited),
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def invalid(refused: Refused, code: str = "submission_invalid") -> Problem:
