@@ -307,7 +307,7 @@ def run(
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
             proxy_headers=True,
-            forwarded_allow_ips="127.0.0.1",
+            forwarded_allow_ips=settings.trusted_proxies,
             h11_max_incomplete_event_size=64 * 1024,
         )
         server = uvicorn.Server(config)

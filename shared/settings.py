@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     """The gateway's port; every other port is counted from it."""
     host: str = Field(default="127.0.0.1", validation_alias=_env("KONULLU_HOST"))
     """The address that services listen on."""
+    trusted_proxies: str = Field(default="127.0.0.1", validation_alias=_env("KONULLU_TRUSTED_PROXIES"))
+    """Addresses or networks, by commas, whose word about the client's address and scheme is believed: the gateway."""
     home: Path = Field(default=Path(".konullu"), validation_alias=_env("KONULLU_HOME"))
     """All local data, logs and keys (mode 0700)."""
     campaign_path: Path = Field(

@@ -22,7 +22,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def free_base(ports: int = 12) -> int:
+def free_base(ports: int = 13) -> int:
     """A port base with this many free ports after it, for a whole stack."""
     while True:
         # Below the range that outgoing connections take their ports from.

@@ -40,7 +40,7 @@ class Sent:
 
 def say(text: str) -> None:
     """Progress for whoever watches."""
-    print(text, flush=True)  # noqa: T201 - a command speaks to its user
+    print(text, flush=True)
 
 
 async def send(line: Line, folder: Path) -> list[Sent]:
