@@ -33,7 +33,7 @@ class Fault:
     kind: Kind
     times: int = 1
     call: str | None = None
-    """Only for calls of this name; absent means any."""
+    """Only for calls of this name; absent means any that changes something."""
     seconds: float = 1.0
     """How late a late post appears, or how long a rate-limited caller is to wait."""
 
@@ -57,14 +57,16 @@ class Faults:
         self.calls = 0
         self.injected: Counter[str] = Counter()
 
-    def next(self, call: str) -> Fault | None:
-        """What goes wrong with this call, if anything."""
-        self.calls += 1
+    def next(self, call: str, *, changes: bool = True) -> Fault | None:
+        """What goes wrong with this call, if anything. One that only asks goes wrong when it is named in the script."""
         for index, fault in enumerate(self.script):
-            if fault.call in {None, call}:
+            if fault.call == call or (changes and fault.call is None):
                 left = Fault(fault.kind, fault.times - 1, fault.call, fault.seconds)
                 self.script[index : index + 1] = [left] if left.times > 0 else []
                 return self._injected(fault)
+        if not changes:
+            return None
+        self.calls += 1
         chance = Random(f"{self.seed}:{self.calls}").random()
         for kind, rate in self.rates.items():
             if chance < rate:

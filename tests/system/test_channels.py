@@ -350,6 +350,13 @@ async def test_a_group_that_moved_names_where_to(telegram: TelegramServer, chat:
     assert "-1001234567890" in outcome.detail
 
 
+async def test_asking_for_health_uses_up_no_scripted_fault(telegram: TelegramServer, chat: Telegram) -> None:
+    telegram.faults.script.append(Fault("reset_after"))
+
+    assert (await chat.health()).ok
+    assert isinstance(await chat.commit(post(), {}), Unknown)
+
+
 async def test_a_wrong_token_stops_the_channel(telegram: TelegramServer, media: MediaStore) -> None:
     adapter = Telegram(
         "tg", chat="@example", token=SecretStr("7:wrong"), media=media, base_url=telegram.http.url
