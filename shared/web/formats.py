@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Final
+from typing import Final, Literal
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal
 
 _STEP: Final = 1024
 _UNITS: Final = ("B", "KB", "MB", "GB")
+_ANY: Final = 7
 _FIRST_WITH_FRACTION: Final = 2
 _ALPHABETS: Final[Mapping[str, str]] = {
     "az": " abcçdeəfgğhxıijkqlmnoöprsştuüvwyz",
@@ -44,6 +45,25 @@ class Formats:
     def ago(self, moment: datetime, now: datetime) -> str:
         """How long before (or after) `now` a moment lies."""
         return format_timedelta(moment - now, add_direction=True, threshold=1.2, locale=self.locale)
+
+    def clock_words(self) -> dict[str, list[str]]:
+        """Months, and each unit with its past and future, for browsers that do not know the language.
+
+        Chromium says that it knows Azerbaijani, and writes "M11" for November. Languages for which these words
+        are used have one form for every number.
+        """
+        months = [format_date(date(2000, month, 1), "MMM", locale=self.locale) for month in range(1, 13)]
+        return {"month": months, "decimal": [self.locale.number_symbols["latn"]["decimal"]]} | {
+            unit: [self._seven(unit, -_ANY), self._seven(unit, _ANY)]
+            for unit in ("second", "minute", "hour", "day")
+        }
+
+    def _seven(self, unit: Literal["second", "minute", "hour", "day"], count: int) -> str:
+        span = timedelta(**{f"{unit}s": count})
+        words = format_timedelta(
+            span, granularity=unit, add_direction=True, threshold=100, locale=self.locale
+        )
+        return words.replace(str(_ANY), "{0}")
 
     def size(self, count: int) -> str:
         """Bytes in the unit that keeps the number short; fractions from megabytes on."""

@@ -225,6 +225,7 @@ class Pages:
             number=formats.number,
             exact=formats.exact,
             size=formats.size,
+            clock_words=formats.clock_words(),
             language_name=formats.language_name,
             named_languages=formats.named_languages,
             named_countries=formats.named_countries,

@@ -73,7 +73,7 @@ def open_page(chromium: Browser, desk: Desk) -> Iterator[OpenPage]:
     yield opened
     for context in contexts:
         context.close()
-    expected = ("422 (Unprocessable", "ERR_CONNECTION", "ERR_INTERNET", "502", "503", "404")
+    expected = ("422 (Unprocessable", "ERR_CONNECTION", "ERR_INTERNET", "ERR_FAILED", "502", "503", "404")
     assert [text for text in said if not any(word in text for word in expected)] == []
 
 

@@ -371,3 +371,15 @@ def test_losing_the_connection_is_said(phone: Page) -> None:
     phone.context.set_offline(offline=False)
     expect(phone.locator("[data-offline]")).to_be_hidden()
     assert phone.locator("#body").input_value() == "Yarımçıq mətn"
+
+
+def test_times_are_in_the_language_of_the_page_even_where_the_browser_does_not_know_it(
+    open_page: OpenPage,
+) -> None:
+    page = open_page(language="az")
+    join(page)
+    write(page, "Bayram", "Mətn.")
+    send(page)
+    moment = page.locator("#sent ~ .card time, .facts time").last
+    expect(moment.locator(".when__exact")).not_to_contain_text("M1")
+    expect(moment.locator(".when__ago")).to_contain_text("öncə")

@@ -1,4 +1,5 @@
 // The send form: files go up while the person still writes; sending waits for the last byte.
+import { size } from "./shared/js/clock.js";
 import { Upload } from "./tus.js";
 
 const form = document.querySelector("form[data-uploads]");
@@ -8,7 +9,6 @@ const template = form.querySelector("template[data-file]");
 const total = document.querySelector("[data-total]");
 const button = document.querySelector("[data-send]");
 const most = Number(form.dataset.most);
-const language = document.documentElement.lang;
 const CHECKING_SECONDS = 60;
 const uploads = new Map();
 let sending = false;
@@ -19,17 +19,9 @@ const say = (element, name, values = {}) => {
   element.textContent = text;
 };
 
-const size = (bytes) => {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
-  const step = bytes > 0 ? Math.min(Math.floor(Math.log(bytes) / Math.log(1024)), 3) : 0;
-  const format = { style: "unit", unit: units[step], unitDisplay: "short", maximumFractionDigits: step > 1 ? 1 : 0 };
-  return new Intl.NumberFormat(language, format).format(bytes / 1024 ** step);
-};
-
-const timeLeft = (seconds) => new Intl.NumberFormat(language, seconds < 90
-  ? { style: "unit", unit: "second", unitDisplay: "short", maximumFractionDigits: 0 }
-  : { style: "unit", unit: "minute", unitDisplay: "short", maximumFractionDigits: 0 },
-).format(Math.ceil(seconds < 90 ? seconds : seconds / 60));
+const timeLeft = (seconds) => (seconds < 90
+  ? form.dataset.saySeconds.replace("{count}", Math.ceil(seconds))
+  : form.dataset.sayMinutes.replace("{count}", Math.ceil(seconds / 60)));
 
 const items = () => [...list.querySelectorAll("[data-file-state]")];
 const unfinished = () => items().filter((item) => item.dataset.fileState === "sending" || item.dataset.fileState === "waiting");

@@ -24,6 +24,13 @@ def test_times_are_relative(language: str, expected: str) -> None:
     assert expected == Formats(language).ago(NOON - timedelta(hours=3), NOON)
 
 
+def test_browsers_that_do_not_know_azerbaijani_are_told_its_words() -> None:
+    words = Formats("az").clock_words()
+    assert words["month"][10] == "noy"
+    assert words["hour"] == ["{0} saat öncə", "{0} saat ərzində"]
+    assert words["decimal"] == [","]
+
+
 def test_times_are_exact_in_utc() -> None:
     assert Formats("en").exact(NOON) == "28 May 2026, 12:00 UTC"
 

@@ -77,9 +77,9 @@ async def test_nothing_inline_may_run_and_nothing_comes_from_elsewhere(browser: 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_a_language_that_was_chosen_is_kept(browser: httpx.AsyncClient, language: str) -> None:
     chosen = await browser.get("/send", params={"lang": language})
-    assert f'<html lang="{language}" dir="ltr">' in chosen.text
+    assert f'<html lang="{language}" dir="ltr" ' in chosen.text
     kept = await browser.get("/send", headers={"Accept-Language": "en"})
-    assert f'<html lang="{language}" dir="ltr">' in kept.text
+    assert f'<html lang="{language}" dir="ltr" ' in kept.text
     assert language == kept.headers["Content-Language"]
 
 
