@@ -8,11 +8,14 @@ from services.metrics import api, handlers
 from services.metrics.announcer import Announcer
 from services.metrics.counts import Counts
 from services.metrics.links import Links
+from services.metrics.pages import page_routes
 from services.metrics.roll import Roll
 from services.metrics.settings import MetricsSettings
 from services.metrics.spool import Spool
 from shared.bus import consume_batches
+from shared.campaign import Campaign, CampaignError
 from shared.events import REACH_CLICKED, REACH_SAMPLED, ReachClicked
+from shared.problems import ConfigurationError
 from shared.service import Parts, Runtime
 
 WEB: Final = Path(__file__).parent / "web"
@@ -20,8 +23,12 @@ MOUNT: Final = "/reach"
 
 
 def assemble(runtime: Runtime) -> Parts:
-    """The parts of metrics."""
+    """The parts of metrics. Raises `ConfigurationError` when the campaign file has a mistake."""
     settings, database = MetricsSettings.of(runtime.settings), runtime.database
+    try:
+        campaign = Campaign.load(settings.campaign_path)
+    except CampaignError as error:
+        raise ConfigurationError(str(error)) from error
     counts = Counts(database)
     roll = Roll(database["people"], database["submissions"])
     announcer = Announcer(database["totals"], counts, runtime)
@@ -44,6 +51,7 @@ def assemble(runtime: Runtime) -> Parts:
         routers=[
             api.redirects(links, spool, settings.public_url, lambda: "database" not in runtime.health.away),
             api.routes(counts, roll, runtime.guard),
+            *page_routes(counts, roll, runtime.guard, campaign, WEB, MOUNT),
         ],
         outboxes=[announcer.collection],
         jobs={
