@@ -182,6 +182,12 @@ class Staff:
         held: dict[str, Any] = answer.json()
         return held
 
+    async def mine(self) -> list[dict[str, Any]]:
+        """The cases in one's hands, also those whose hand-over was never answered."""
+        answer = await self.line.ask("GET", "/api/moderation/v1/claims", headers=self.headers)
+        held: list[dict[str, Any]] = expect(answer, 200).json()["items"]
+        return held
+
     async def decide(self, claim_token: str, verdict: str = "approve", **more: Any) -> dict[str, Any] | None:
         """Decide; `None` when the lease was lost or somebody else decided."""
         answer = await self.line.ask(

@@ -35,7 +35,7 @@ channels:
   - {{id: partners, kind: webhook, base_url: "http://127.0.0.1:{webhook}/hook",
      credentials: {{secret: "env:DEMO_SECRET"}}}}
   - {{id: tg, kind: telegram, chat: "@example", base_url: "http://127.0.0.1:{telegram}",
-     credentials: {{token: "env:DEMO_TG"}}}}
+     credentials: {{token: "env:DEMO_TG"}}, options: {{calls_per_second: 20}}}}
 """
 
 

@@ -80,15 +80,16 @@ async def send(run: Run, author: Volunteer, numbers: list[int], dice: random.Ran
 async def moderate(run: Run, moderator: Staff) -> None:
     idle = 0
     while not run.sending_over or idle < 25:
-        held = await moderator.claim()
-        if held is None:
-            idle += 1
+        next_one = await moderator.claim()
+        # A hand-over whose answer was lost is found among one's own.
+        held = [next_one] if next_one is not None else await moderator.mine()
+        idle = 0 if held else idle + 1
+        for one in held:
+            outcome = await moderator.decide(one["claim_token"])
+            if outcome is not None and outcome["state"] == "approved":
+                run.decided.add(one["submission"]["submission_id"])
+        if not held:
             await asyncio.sleep(0.2)
-            continue
-        idle = 0
-        outcome = await moderator.decide(held["claim_token"])
-        if outcome is not None and outcome["state"] == "approved":
-            run.decided.add(held["submission"]["submission_id"])
 
 
 async def click(run: Run, editor: Staff, dice: random.Random) -> None:
