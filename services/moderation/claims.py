@@ -7,7 +7,7 @@ Times are the database's. The token cannot be guessed, names its case, and is wo
 import random
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -15,13 +15,16 @@ from uuid import uuid4
 from services.moderation.case import Case, Lease, case_of
 from services.moderation.cases import Cases
 from services.moderation.clock import DatabaseClock
+from services.moderation.glances import Glances
 from services.moderation.policy import OPEN
-from services.moderation.queue import SHOWN, Queue, Reader, Slot, slot_of
+from services.moderation.queue import Queue, Reader, Slot
 from shared.events import CASE_CHANGED
 from shared.mongo import Document
 from shared.outbox import appended, entry, merge
 
 LEASE: Final = timedelta(minutes=5)
+MOMENT_SECONDS: Final = 0.1
+"""How long what one moderator's claim saw of the queue serves the others' in this process."""
 
 
 class LeaseLost(Exception):
@@ -58,88 +61,82 @@ class Claims:
 
     def __init__(self, cases: Cases, queue: Queue, clock: DatabaseClock, lease: timedelta = LEASE) -> None:
         self._cases, self._queue, self._clock, self._lease = cases, queue, clock, lease
+        self._glances = Glances(MOMENT_SECONDS)
 
     async def next(self, reader: Reader) -> Claim | None:
         """Put the case that has waited longest into the reader's hands; nothing when none fits."""
+        for glance in (self._glances, Glances(0)):
+            if (claim := await self._search(reader, glance)) is not None:
+                return claim
+            if not glance.remembered:
+                break
+        return None
+
+    async def _search(self, reader: Reader, glance: Glances) -> Claim | None:
+        """The same with what somebody else in this process saw a moment ago, or, the second time, afresh."""
         now = await self._clock.now()
-        for lane in await self._queue.lanes(reader):
-            async for slots in self._queue.windows(lane, lane.head, now):
-                free = [slot for slot in slots if _for(slot, reader, now)]
-                if (claim := await self._first(free, reader, now)) is not None:
+        glance.remembered = False
+        for lane in await self._queue.lanes(reader, glance):
+            async for slots in self._queue.windows(lane, lane.head, now, glance):
+                free = [
+                    slot for slot in slots if slot.free(now) and slot.fits(reader) and slot.decidable(reader)
+                ]
+                if (claim := await self._first(free, reader, now, glance)) is not None:
                     return claim
         return None
 
-    async def _first(self, free: Sequence[Slot], reader: Reader, now: datetime) -> Claim | None:
-        """The first that can be had: the oldest, or, when others are quicker, any."""
-        if not free:
-            return None
-        rest = list(free[1:])
-        random.shuffle(rest)
-        for slot in [free[0], *rest]:
-            if (claim := await self._take(slot, reader.person_id, now)) is not None:
-                return claim
+    async def _first(
+        self, free: Sequence[Slot], reader: Reader, now: datetime, glance: Glances
+    ) -> Claim | None:
+        """The first that can be had: the oldest, or, when other processes are quicker, any."""
+        rest = list(free)
+        while rest:
+            slot = rest.pop(0)
+            if glance.tried(slot.id):
+                continue
+            case = await self._cases.get(slot.id)
+            if case is not None and case.revision and why_not(case, reader, now) is None:
+                if (claim := await self._take(case, reader.person_id, now)) is not None:
+                    return claim
+                random.shuffle(rest)
         return None
 
     async def one(self, case_id: str, reader: Reader) -> Claim:
         """Put this case into the reader's hands. Raises `KeyError`, `Held`, `NotClaimable`."""
         now = await self._clock.now()
-        found = await self._cases.collection.find_one({"_id": case_id, "revision": {"$gte": 1}}, SHOWN)
-        if found is None or not (slot := slot_of(found, 0)).fits(reader):
+        case = await self._cases.get(case_id)
+        if case is None or not reader.sees(case.country, case.standing.content.language, case.section):
             raise KeyError(case_id)
-        if not slot.free(now):
-            lease = Lease(**found["lease"])
-            if lease.person_id != reader.person_id:
-                raise Held(lease)
-            case = await self._cases.get(case_id)
-            if case is not None and case.lease == lease:
-                return Claim(case, lease)
-        if not slot.open:
-            raise NotClaimable(slot.state)
-        if slot.stage == "escalated" and not reader.editor:
-            raise NotClaimable("escalated")
-        if slot.author_id == reader.person_id:
-            raise NotClaimable("own")
-        if not slot.person_free(reader.person_id):
-            raise NotClaimable("approved")
-        claim = await self._take(slot, reader.person_id, now)
+        lease = case.held_by(now)
+        if lease is not None and lease.person_id == reader.person_id and case.standing.state in OPEN:
+            return Claim(case, lease)
+        why = why_not(case, reader, now)
+        if lease is not None and why == "held":
+            raise Held(lease)
+        if why is not None:
+            raise NotClaimable(why)
+        claim = await self._take(case, reader.person_id, now)
         if claim is None:
             raise NotClaimable("busy")
         return claim
 
-    async def _take(self, slot: Slot, person_id: str, now: datetime) -> Claim | None:
-        lease = Lease(f"{slot.id}.{secrets.token_urlsafe(24)}", person_id, now, now + self._lease)
-        seen = {"lease": None} if slot.lease is None else {"lease.until": slot.lease["until"]}
-        update: Document = {
-            "$set": {"lease": _document(lease)},
-            "$inc": {"fence": 1},
-        }
-        if slot.state == "screened":
-            update = merge(update, await self._begun(slot, now))
-        done = await self._cases.collection.update_one(
-            {"_id": slot.id, "fence": slot.fence, "version": slot.version, **seen}, update
-        )
-        if not done.matched_count:
+    async def _take(self, case: Case, person_id: str, now: datetime) -> Claim | None:
+        """The claim, unless somebody has touched the case since it was read."""
+        lease = Lease(f"{case.id}.{secrets.token_urlsafe(24)}", person_id, now, now + self._lease)
+        seen = {"lease": None} if case.lease is None else {"lease.until": case.lease.until}
+        taken = replace(case, lease=lease, fence=case.fence + 1)
+        update: Document = {"$set": {"lease": asdict(lease), "fence": taken.fence}}
+        if case.standing.state == "screened":
+            taken = taken.with_state("in_review", case.version + 1)
+            told = taken.changed(event_id=uuid4(), at=now)
+            update = merge(
+                update,
+                {"$set": {"state": "in_review", "version": taken.version}},
+                appended(entry(CASE_CHANGED, told)),
+            )
+        if not await self._cases.change(case, update, fence=case.fence, **seen):
             return None
-        if slot.state == "screened":
-            self._cases.nudge(slot.id)
-        found = await self._cases.document(slot.id)
-        # Withdrawn in this very moment, or the lease is lost already: then it is not ours.
-        if found is None or not found["lease"] or found["lease"]["token"] != lease.token:
-            return None
-        case = case_of(found)
-        return None if case.lease is None else Claim(case, case.lease)
-
-    async def _begun(self, slot: Slot, now: datetime) -> Document:
-        """What changes when somebody takes a case up for the first time."""
-        case = await self._cases.get(slot.id)
-        if case is None:
-            return {}
-        begun = case.with_state("in_review", slot.version + 1)
-        told = begun.changed(event_id=uuid4(), at=now)
-        return merge(
-            {"$set": {"state": "in_review", "version": slot.version + 1}},
-            appended(entry(CASE_CHANGED, told)),
-        )
+        return Claim(taken, lease)
 
     async def renew(self, token: str, person_id: str) -> datetime:
         """Hold on for another lease; until when. Raises `LeaseLost`."""
@@ -164,6 +161,7 @@ class Claims:
             {"_id": case_id_of(token), "lease.token": token, "lease.person_id": person_id},
             {"$set": {"lease": None}},
         )
+        self._glances.forget(case_id_of(token))
 
     async def mine(self, person_id: str) -> list[Claim]:
         """What this person holds, the lease that ends first leading."""
@@ -177,14 +175,15 @@ class Claims:
         return sorted(claims, key=lambda claim: claim.lease.until)
 
 
-def _for(slot: Slot, reader: Reader, now: datetime) -> bool:
-    return slot.free(now) and slot.fits(reader) and slot.decidable(reader)
-
-
-def _document(lease: Lease) -> Document:
-    return {
-        "token": lease.token,
-        "person_id": lease.person_id,
-        "since": lease.since,
-        "until": lease.until,
-    }
+def why_not(case: Case, reader: Reader, now: datetime) -> str | None:
+    """Why the reader cannot have this case; `None` when nothing speaks against it."""
+    standing = case.standing
+    if standing.state not in OPEN:
+        return standing.state
+    if standing.author_id == reader.person_id:
+        return "own"
+    if case.stage == "escalated" and not reader.editor:
+        return "escalated"
+    if reader.person_id in {each.person_id for each in standing.approvals}:
+        return "approved"
+    return "held" if case.held_by(now) is not None else None

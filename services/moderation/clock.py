@@ -20,9 +20,10 @@ class DatabaseClock:
         self._asked: float | None = None
 
     async def now(self) -> datetime:
-        """The time at the database, to the few milliseconds of a round trip."""
+        """The time at the database, to the few milliseconds of a round trip and in whole ones, as it stores them."""
         if self._asked is None or monotonic() - self._asked > FRESH_SECONDS:
             there = (await self._database.command("hello"))["localTime"]
             self._ahead = there.astimezone(UTC) - self._local()
             self._asked = monotonic()
-        return self._local() + self._ahead
+        now = self._local() + self._ahead
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -7,9 +7,11 @@ condition that the index does not hold makes the server read the whole lane.
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from services.moderation.cases import Books
+from services.moderation.glances import Glances
 from services.moderation.lanes import STAGES, Lane, Stage, lane_id
 from services.moderation.policy import OPEN
 from shared.mongo import Collection, Document
@@ -22,7 +24,7 @@ COUNTED: Final = 512
 MANY_LANES: Final = 400
 """With more lanes than this to look into, the lanes by language are looked into and countries weighed here."""
 SHOWN: Final = {
-    "state": 1, "place": 1, "country_place": 1, "lease": 1, "fence": 1, "version": 1, "author_id": 1,
+    "state": 1, "place": 1, "country_place": 1, "lease": 1, "version": 1, "author_id": 1,
     "country": 1, "section": 1, "content.language": 1, "content.title": 1, "media_ids": 1, "stage": 1,
     "approvals": 1, "risk": 1, "classes": 1, "received_at": 1, "revision": 1, "escalated": 1,
 }  # fmt: skip
@@ -43,6 +45,14 @@ class Reader:
         """Where they may look."""
         return STAGES if self.editor else ("first", "second")
 
+    def sees(self, country: str, language: str, section: str | None) -> bool:
+        """Whether this lies within what they may see and want."""
+        return (
+            (not self.countries or country in self.countries)
+            and (not self.languages or language in self.languages)
+            and (not self.sections or section in self.sections)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -54,7 +64,6 @@ class Slot:
     state: str
     stage: str
     version: int
-    fence: int
     author_id: str
     title: str
     language: str
@@ -74,11 +83,7 @@ class Slot:
 
     def fits(self, reader: Reader) -> bool:
         """Whether it lies within what the reader may see and wants."""
-        return (
-            (not reader.countries or self.country in reader.countries)
-            and (not reader.languages or self.language in reader.languages)
-            and (not reader.sections or self.section in reader.sections)
-        )
+        return reader.sees(self.country, self.language, self.section)
 
     def decidable(self, reader: Reader) -> bool:
         """Whether the reader may be the one to decide: not the author, and not twice."""
@@ -98,7 +103,6 @@ def slot_of(document: Document, place: int) -> Slot:
         state=document["state"],
         stage=document["stage"],
         version=document["version"],
-        fence=document["fence"],
         author_id=document["author_id"],
         title=document["content"]["title"],
         language=document["content"]["language"],
@@ -131,12 +135,13 @@ class Queue:
     def __init__(self, cases: Collection, books: Books) -> None:
         self._cases, self._books = cases, books
 
-    async def lanes(self, reader: Reader) -> list[Lane]:
+    async def lanes(self, reader: Reader, glance: Glances | None = None) -> list[Lane]:
         """The lanes to look into, the one that has waited longest first."""
+        glance = glance or Glances(0)
         stages = frozenset(reader.stages)
         by_language = [
             lane
-            for lane in await self._books.languages.all()
+            for lane in await glance.see("lanes", self._books.languages.all)
             if lane.stage in stages and (not reader.languages or lane.language in reader.languages)
         ]
         found = by_language
@@ -157,14 +162,17 @@ class Queue:
         ).to_list(None)
         return sorted((slot_of(each, each[place]) for each in found), key=lambda slot: slot.place)
 
-    async def windows(self, lane: Lane, start: int, now: datetime) -> AsyncIterator[list[Slot]]:
+    async def windows(
+        self, lane: Lane, start: int, now: datetime, glance: Glances | None = None
+    ) -> AsyncIterator[list[Slot]]:
         """The lane's slots from `start` to its end, window by window; on the way its head is moved on."""
+        glance = glance or Glances(0)
         book = self._books.languages if lane.country is None else self._books.countries
         await book.mark(lane, now)
         head: int | None = lane.head if start <= lane.head else None
         for begin in range(start, lane.tail, WINDOW):
             end = min(begin + WINDOW, lane.tail)
-            slots = await self.window(lane, begin)
+            slots = await glance.see(f"{lane.id} {begin}", partial(self.window, lane, begin))
             if head is not None:
                 head = front(slots, head, end, lane.settled)
                 if head < end or end == lane.tail:

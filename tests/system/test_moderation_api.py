@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -363,3 +365,34 @@ async def test_the_interface_describes_itself(moderation: Running) -> None:
     assert {"/v1/queue", "/v1/claims", "/v1/decisions", "/v1/media/{sha256}"} <= set(described["paths"])
     metrics = (await moderation.http.get("/metrics")).text
     assert "konullu_moderation_screened_total" in metrics
+
+
+async def test_the_audit_is_verified_from_outside(moderation: Running) -> None:
+    event = submission()
+    await submitted(moderation, event)
+    settings = moderation.runtime.settings
+    environment = {
+        **os.environ,
+        "KONULLU_HOME": str(settings.home),
+        "MONGO_URL": settings.mongo_url,
+        "KONULLU_DATABASE_PREFIX": settings.database_prefix,
+    }
+
+    async def verified() -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.moderation.audit", "verify",
+            env=environment, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        said, _ = await process.communicate()
+        return process.returncode, said.decode()
+
+    status, said = await verified()
+    assert (status, said[:22]) == (0, "OK: 1 cases, 1 entries")
+    await moderation.runtime.database["cases"].update_one(
+        {"_id": event.subject_id}, {"$set": {"audit.0.actor": "somebody"}}
+    )
+    status, said = await verified()
+    assert (status, said) == (
+        1,
+        f"BAD: case {event.subject_id}, entry 1: its content is not what was written\n",
+    )
