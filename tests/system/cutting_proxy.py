@@ -18,6 +18,7 @@ class Cutter:
 async def cutting_proxy(target: int, after: int) -> AsyncIterator[Cutter]:
     """Forward to `target` on loopback; break every connection once `after` bytes have gone to the server."""
     cutter = Cutter()
+    open_now: set[asyncio.StreamWriter] = set()
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int | None) -> bool:
         sent = 0
@@ -31,6 +32,7 @@ async def cutting_proxy(target: int, after: int) -> AsyncIterator[Cutter]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", target)
+        open_now.add(writer)
         answer = asyncio.create_task(forward(there, writer, None))
         with suppress(OSError):
             if await forward(reader, back, after):
@@ -40,6 +42,7 @@ async def cutting_proxy(target: int, after: int) -> AsyncIterator[Cutter]:
         back.close()
         with suppress(OSError, asyncio.CancelledError):
             await answer
+        open_now.discard(writer)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -48,3 +51,5 @@ async def cutting_proxy(target: int, after: int) -> AsyncIterator[Cutter]:
         yield cutter
     finally:
         server.close()
+        for writer in open_now:
+            writer.transport.abort()
