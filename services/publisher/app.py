@@ -1,11 +1,13 @@
 """The wiring of the publisher."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from services.publisher import api, handlers, pages
+from services.publisher import api, handlers, pages, telemetry
 from services.publisher.accounts import Accounts
 from services.publisher.channels import registry
 from services.publisher.channels.port import Channel, Post
@@ -15,6 +17,7 @@ from services.publisher.editors import Editors
 from services.publisher.links import code_of
 from services.publisher.posts import Addresses
 from services.publisher.publication import Outlet, Publication
+from services.publisher.schedule import LANES
 from services.publisher.settings import PublisherSettings
 from services.publisher.site import Site
 from services.publisher.trust import Trust
@@ -29,6 +32,11 @@ Job = Callable[[], Awaitable[None]]
 
 WEB: Final = Path(__file__).parent / "web"
 MOUNT: Final = "/desk/publisher"
+COUNT_SECONDS: Final = 15.0
+LATE: Final = timedelta(seconds=60)
+"""What has been due for longer than this is late."""
+MANY: Final = 1000
+"""No more late deliveries than this are counted."""
 
 
 def present() -> datetime:
@@ -40,7 +48,7 @@ def assemble(runtime: Runtime) -> Parts:
     """The parts of the publisher. Raises `ConfigurationError` when the campaign file has a mistake."""
     settings = runtime.settings
     if not isinstance(settings, PublisherSettings):
-        settings = PublisherSettings.from_env()
+        settings = PublisherSettings.model_validate(settings.model_dump())
     try:
         campaign = Campaign.load(settings.campaign_path)
         store = MediaStore(settings.media_url)
@@ -99,11 +107,32 @@ def wired(
     return Parts(
         routers=[api.routes(editors, runtime.guard), *desk.routers()],
         outboxes=[collection],
-        jobs={"checkup": checkup.run, "site": site.keep, **_jobs(workers)},
+        jobs={
+            "checkup": checkup.run,
+            "count": partial(_count, deliveries),
+            "site": site.keep,
+            **_jobs(workers),
+        },
         prepare=[deliveries.prepare],
         context={"deliveries": deliveries, "trust": trust, "present": present},
-        on_stop=[worker.close for worker in workers.values()],
+        on_stop=[partial(_close, workers)],
     )
+
+
+async def _close(workers: Mapping[str, Worker]) -> None:
+    await asyncio.gather(*(worker.close() for worker in workers.values()))
+
+
+async def _count(deliveries: Deliveries) -> None:
+    """Show what waits for a person and what is late, again and again."""
+    while True:
+        now = present()
+        telemetry.waiting_for_a_person(await deliveries.count_for_a_person())
+        for outlet in deliveries.outlets:
+            for lane in LANES:
+                late = await deliveries.due(outlet.id, lane, now - LATE, MANY)
+                telemetry.late(outlet.id, lane, len(late))
+        await asyncio.sleep(COUNT_SECONDS)
 
 
 def _jobs(workers: Mapping[str, Worker]) -> dict[str, Job]:

@@ -124,6 +124,10 @@ class Deliveries:
         found = self._collection.find(query, {"outbox": 0}).sort("person_since", 1).limit(limit)
         return [from_document(document) for document in await found.to_list(limit)]
 
+    async def count_for_a_person(self) -> int:
+        """How many publications wait for a person."""
+        return await self._collection.count_documents({"person_since": {"$type": "date"}})
+
     async def changed_since(self, moment: datetime, limit: int) -> list[Publication]:
         """Publications that changed since then, the newest first."""
         query = {"changed_at": {"$gte": moment}}

@@ -114,10 +114,9 @@ class Publication:
         earlier = [d for d in self.deliveries if _same_slot(d, delivery) and d.revision < delivery.revision]
         return max((d for d in earlier if d.remote_id is not None), key=lambda d: d.revision, default=None)
 
-    def successor(self, delivery: Delivery) -> Delivery | None:
-        """The newest delivery of a later revision in the same place."""
-        later = [d for d in self.deliveries if _same_slot(d, delivery) and d.revision > delivery.revision]
-        return max(later, key=lambda d: d.revision, default=None)
+    def successors(self, delivery: Delivery) -> list[Delivery]:
+        """The deliveries of later revisions in the same place."""
+        return [d for d in self.deliveries if _same_slot(d, delivery) and d.revision > delivery.revision]
 
     def put(self, delivery: Delivery) -> "Publication":
         """With `delivery` in place of the one with its id, or added."""
@@ -224,13 +223,14 @@ def _hand_over(publication: Publication, delivery: Delivery, now: datetime) -> P
     """Where a later revision takes the place: let the earlier one stay until then, and no longer."""
     if delivery.state != "removing" or delivery.kind not in REPLACED_IN_PLACE:
         return publication
-    successor = publication.successor(delivery)
-    if successor is None:
+    successors = publication.successors(delivery)
+    if not successors:
         return publication
-    if successor.remote_id is not None:
-        proof = f"replaced in place by revision {successor.revision} ({successor.id})"
-        return _apply(publication, delivery, Replaced(proof), now)
-    step = Released() if successor.state in GONE else Awaited()
+    for successor in successors:
+        if successor.remote_id is not None:
+            proof = f"replaced in place by revision {successor.revision} ({successor.id})"
+            return _apply(publication, delivery, Replaced(proof), now)
+    step = Released() if all(each.state in GONE for each in successors) else Awaited()
     return _apply(publication, delivery, step, now)
 
 

@@ -32,6 +32,14 @@ _DELAY = Histogram(
 _HEALTH = Gauge(
     "konullu_publisher_channel_up", "1 when the channel said it can be used, else 0.", ["channel"]
 )
+_WAITING = Gauge(
+    "konullu_publisher_waiting_for_person", "Submissions with a delivery that a person must settle."
+)
+_LATE = Gauge(
+    "konullu_publisher_late_deliveries",
+    "Submissions due for over a minute (at most 1000).",
+    ["channel", "lane"],
+)
 _RESOLVED = Counter("konullu_publisher_resolutions_total", "Deliveries that a person settled.", ["outcome"])
 
 
@@ -110,3 +118,13 @@ def channel_health(channel: str, *, ok: bool, detail: str) -> None:
     _HEALTH.labels(channel).set(int(ok))
     if not ok:
         log.warning("channel_unhealthy", channel=channel, detail=detail)
+
+
+def waiting_for_a_person(count: int) -> None:
+    """So many wait now."""
+    _WAITING.set(count)
+
+
+def late(channel: str, lane: str, count: int) -> None:
+    """So many are late now."""
+    _LATE.labels(channel, lane).set(count)
