@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,6 @@ from shared import outbox, problems
 from shared.bus import Failures, Publisher, Settler, Settling, connect_in_place, connection_options, consume
 from shared.events import STAFF_CHANGED
 from shared.health import Health
-from shared.http_tracing import Tracing
 from shared.identity import Epochs, Guard, Keys
 from shared.logs import configure
 from shared.mongo import Client, Collection, Database, connect
@@ -227,7 +226,9 @@ async def _measure_lag() -> None:
         while not ended.wait(5):
             if monotonic() - beat[0] > FROZEN_SECONDS:
                 # Straight to the stream: the loop that logs is the one that hangs.
-                sys.stderr.write(f"process {pid}: the event loop has stood still for {FROZEN_SECONDS} s; ending\n")
+                sys.stderr.write(
+                    f"process {pid}: the event loop has stood still for {FROZEN_SECONDS} s; ending\n"
+                )
                 os._exit(70)
 
     threading.Thread(target=watch, daemon=True, name="watchdog").start()
@@ -241,6 +242,11 @@ async def _measure_lag() -> None:
         ended.set()
 
 
+def _is_quiet(scope: MutableMapping[str, Any]) -> bool:
+    """Health checks and scrapes are not traced."""
+    return scope.get("path") in {"/livez", "/readyz", "/metrics"}
+
+
 def create_app(process: Process) -> FastAPI:
     """The HTTP side of a process."""
     runtime = process.runtime
@@ -251,9 +257,13 @@ def create_app(process: Process) -> FastAPI:
         yield
         await process.finish()
 
-    app = FastAPIOffline(title=f"Könüllü {runtime.name}", version="1", lifespan=lifespan)
+    app = FastAPIOffline(
+        title=f"Könüllü {runtime.name}",
+        version="1",
+        lifespan=lifespan,
+        telemetry={"operation_spans": False, "metrics": False, "logs": False, "exclude": _is_quiet},
+    )
     problems.install(app)
-    app.add_middleware(Tracing)
 
     @app.get("/livez", include_in_schema=False)
     async def livez() -> PlainTextResponse:

@@ -5,8 +5,10 @@ the channels themselves answer 500 after accepting, reset, or show a post late. 
 """
 
 import asyncio
+import html
 import os
 import random
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,10 +167,12 @@ async def visible(run: Run, built: Stack) -> dict[str, Counter[str]]:
     for post in built.timeline():
         seen["tg"].update(title for title in titles if f"{title}\n" in f"{post['text']}\n")
     seen["partners"].update(hook["title"] for hook in built.received())
-    for language in sorted({item.language for item in ITEMS}):
-        answer = await run.line.ask("GET", f"/{language}/feed.json", again_on=frozenset({502, 503}))
-        if answer.is_success:
-            seen["site"].update(entry["title"] for entry in answer.json()["items"])
+    sitemap = await run.line.ask("GET", "/sitemap.xml", again_on=frozenset({502, 503}))
+    for place in sorted(set(re.findall(r"<loc>([^<]+)</loc>", sitemap.text))):
+        page = await run.line.ask("GET", place, again_on=frozenset({502, 503}))
+        heading = re.search(r"<h1[^>]*>(.*?)</h1>", page.text, re.DOTALL)
+        if heading is not None:
+            seen["site"].update([html.unescape(heading[1]).strip()])
     return seen
 
 
