@@ -88,7 +88,7 @@ async def database(mongo_url: str, name: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def http(home: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(headers=token(home), timeout=30) as client:
+    async with httpx.AsyncClient(headers=token(home), timeout=120) as client:
         yield client
 
 
