@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from services.ingest import page_forms
 from services.ingest.limits import Limits
-from services.ingest.pages import Choices
+from services.ingest.page_choices import Choices
 from services.ingest.reception import Reception
 from services.ingest.sessions import Opened, Sessions
 from shared.identity import Guard, Principal, end_session, set_session

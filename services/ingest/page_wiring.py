@@ -8,6 +8,8 @@ from fastapi import APIRouter
 from services.ingest import page_entry, pages
 from services.ingest.intake import Rules
 from services.ingest.limits import Limits
+from services.ingest.page_choices import Choices
+from services.ingest.page_portal import Portal
 from services.ingest.reception import Reception
 from services.ingest.sessions import Sessions
 from shared.campaign import Campaign
@@ -29,9 +31,9 @@ def wire_pages(
     """The portal's routers, in the order in which they must be asked."""
     reasons = {reason.code: reason.text for reason in campaign.reasons}
     shell = Pages("ingest", WEB, "/send", campaign=campaign.name, reasons=reasons)
-    choices = pages.Choices.of(campaign)
+    choices = Choices.of(campaign)
     doors = page_entry.Doors(shell, sessions, reception, choices)
-    portal = pages.Portal(shell, reception, store, campaign, Rules.of(campaign), choices)
+    portal = Portal(shell, reception, store, campaign, Rules.of(campaign), choices)
     return [
         shell.static_router(),
         page_entry.routes(doors, shell, guard, limits),

@@ -12,7 +12,7 @@ from shared.web.catalogues import path_of, read
 from shared.web.language import DEFAULT, LANGUAGES
 
 ROOT: Final = Path(__file__).parents[2]
-_METHODS: Final = [("**/web/**.html", "jinja2"), ("**/pages.py", "python"), ("**/words.py", "python")]
+_METHODS: Final = [("**/web/**.html", "jinja2")]
 _OPTIONS: Final = {"**/web/**.html": {"newstyle_gettext": "true"}}
 
 

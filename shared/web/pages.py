@@ -5,28 +5,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from pymongo.errors import PyMongoError
 
 from shared import campaign_defaults
 from shared.campaign import text_in
 from shared.identity import COOKIE, Principal, csrf_token, end_session, set_session
-from shared.mongo import is_unavailable
-from shared.problems import Problem, unavailable
-from shared.settle import Unavailable
+from shared.problems import Problem
 from shared.web.assets import Assets
 from shared.web.catalogues import translations
 from shared.web.formats import Formats
 from shared.web.language import COOKIE as LANGUAGE_COOKIE
 from shared.web.language import LANGUAGES, direction, negotiate
+from shared.web.route import answering_with
 
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
@@ -156,30 +152,8 @@ class Pages:
 
     def router(self) -> APIRouter:
         """A router for pages: its routes are not part of the API, and their problems become pages."""
-        pages = self
-
-        class PageRoute(APIRoute):
-            """A route that answers a person."""
-
-            def get_route_handler(self) -> Callable[[Request], Any]:
-                answer = super().get_route_handler()
-
-                async def handler(request: Request) -> Response:
-                    try:
-                        response: Response = await answer(request)
-                    except Problem as problem:
-                        return pages.problem(request, problem)
-                    except RequestValidationError as error:
-                        return pages.problem(request, _unreadable(error))
-                    except (Unavailable, PyMongoError) as error:
-                        if isinstance(error, PyMongoError) and not is_unavailable(error):
-                            raise
-                        return pages.problem(request, unavailable("The store"))
-                    return response
-
-                return handler
-
-        return APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=HTMLResponse)
+        route = answering_with(self.problem)
+        return APIRouter(route_class=route, include_in_schema=False, default_response_class=HTMLResponse)
 
     def static_router(self) -> APIRouter:
         """Serves the static files under `{mount}/static/`.
@@ -264,8 +238,3 @@ def _switch(request: Request) -> list[dict[str, str]]:
 def _here(request: Request) -> str:
     """Where the visitor is, as a path within this site."""
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
-
-
-def _unreadable(error: RequestValidationError) -> Problem:
-    fields = ", ".join(str(item["loc"][-1]) for item in error.errors())
-    return Problem(422, "invalid", f"The form could not be read: {fields}.")

@@ -51,7 +51,7 @@ class Desk:
             )
             await link.close()
 
-        _aside(publish())
+        aside(publish())
 
     def staff_link(self, role: Role) -> str:
         """The secret of a one-time link for a new staff member."""
@@ -64,10 +64,10 @@ class Desk:
             await client.close()
             return secret
 
-        return _aside(make())
+        return aside(make())
 
 
-def _aside(work: Coroutine[Any, Any, T]) -> T:
+def aside(work: Coroutine[Any, Any, T]) -> T:
     """Run in a thread of its own: the browser's driver keeps a loop in this one."""
     with ThreadPoolExecutor(1) as aside:
         return aside.submit(asyncio.run, work).result()
