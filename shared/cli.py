@@ -78,6 +78,12 @@ def audit(context: typer.Context) -> None:
     _pass_on("services.moderation.audit", context)
 
 
+@app.command(context_settings=PASS_ON)
+def recount(context: typer.Context) -> None:
+    """Work all counters out again from the counted events, compare, and replace them."""
+    _pass_on("services.metrics.rebuild", context)
+
+
 def _pass_on(module: str, context: typer.Context) -> NoReturn:
     from deploy.commands.stack import Stack
 
