@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -383,3 +384,24 @@ def test_times_are_in_the_language_of_the_page_even_where_the_browser_does_not_k
     moment = page.locator("#sent ~ .card time, .facts time").last
     expect(moment.locator(".when__exact")).not_to_contain_text("M1")
     expect(moment.locator(".when__ago")).to_contain_text("öncə")
+
+
+@pytest.mark.parametrize("address", ["/sign-in", "/send/register", "/send/recover"])
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_no_other_site_can_sign_anybody_in(desk: Desk, address: str, headers: dict[str, str]) -> None:
+    answer = httpx.post(f"{desk.url}{address}", data={"token": "x", "name": "x"}, headers=headers)
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+def test_who_follows_a_link_from_elsewhere_is_still_signed_in(phone: Page, desk: Desk) -> None:
+    join(phone)
+    write(phone, "Keçiddən", "Mətn.")
+    submission = send(phone)
+    elsewhere = f'<!doctype html><title>Chat</title><a href="{desk.url}/send/{submission}">a link</a>'
+    phone.route("http://chat.example/", lambda route: route.fulfill(body=elsewhere, content_type="text/html"))
+    phone.goto("http://chat.example/")
+    phone.get_by_role("link").click()
+    expect(phone.locator("h1")).to_have_text("Keçiddən")
