@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from babel import Locale
 
@@ -21,7 +22,7 @@ class Choices:
     @classmethod
     def of(cls, campaign: Campaign) -> "Choices":
         """The campaign's countries, languages and teams, and every other language with a code of two letters."""
-        known = [tag for tag in Locale("en").languages if len(tag) == 2]  # noqa: PLR2004 - ISO 639-1
+        known = [tag for tag in map(str, Locale("en").languages) if len(tag) == 2]  # noqa: PLR2004 - ISO 639-1
         return cls(
             countries=campaign.countries,
             languages_invited=campaign.languages,
@@ -30,7 +31,7 @@ class Choices:
             hashtags_invited=" ".join(f"#{tag}" for tag in campaign.hashtags),
         )
 
-    def shown(self) -> dict[str, object]:
+    def shown(self) -> dict[str, Any]:
         """The same for a template."""
         return {
             "countries": self.countries,

@@ -121,6 +121,7 @@ class Histories(RuleBasedStateMachine):
 
     def store(self, after: Publication) -> None:
         for told in after.told:
+            assert isinstance(told, Delivery)
             self.history.setdefault(told.id, []).append((told.version, told.state))
         self.publication = replace(after, told=(), version=after.version + 1)
 

@@ -16,7 +16,9 @@ def restored() -> object:
     structlog.contextvars.clear_contextvars()
 
 
-def test_a_failure_is_logged_with_its_place_but_without_local_values(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_logged_with_its_place_but_without_local_values(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     configure("ingest", "info")
 
     def fail() -> None:
