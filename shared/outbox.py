@@ -156,22 +156,24 @@ class Relay:
 
 
 async def _take_out(collection: Collection, documents: list[Document], confirmed: list[str]) -> None:
-    """Remove confirmed entries. Most documents hold one, and are cleared by one write rather than two."""
-    if not confirmed:
-        return
+    """Remove confirmed entries. Most documents hold one, and are cleared by one write rather than two.
+
+    A document without entries was left marked by a relay that died between the two writes; it is unmarked as well.
+    """
     single = [document["_id"] for document in documents if len(document.get("outbox", [])) == 1]
-    several = [document["_id"] for document in documents if len(document.get("outbox", [])) > 1]
-    if single:
+    others = [document["_id"] for document in documents if len(document.get("outbox", [])) != 1]
+    if single and confirmed:
         cleared = await collection.update_many(
             {"_id": {"$in": single}, "outbox": {"$size": 1}, "outbox.event_id": {"$in": confirmed}},
             {"$set": {"outbox": []}, "$unset": {"outbox_since": 1}},
         )
         if cleared.matched_count < len(single):  # some have been added to meanwhile, or were not confirmed
-            several += single
-    if several:
+            others += single
+    if others:
+        if confirmed:
+            await collection.update_many(
+                {"_id": {"$in": others}}, {"$pull": {"outbox": {"event_id": {"$in": confirmed}}}}
+            )
         await collection.update_many(
-            {"_id": {"$in": several}}, {"$pull": {"outbox": {"event_id": {"$in": confirmed}}}}
-        )
-        await collection.update_many(
-            {"_id": {"$in": several}, "outbox": {"$size": 0}}, {"$unset": {"outbox_since": 1}}
+            {"_id": {"$in": others}, "outbox": {"$size": 0}}, {"$unset": {"outbox_since": 1}}
         )

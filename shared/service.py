@@ -148,6 +148,7 @@ class Process:
         """Why the process must not run; set before `stop` is called."""
         self.stop: Callable[[], None] = lambda: None
         self._tasks: list[asyncio.Task[None]] = []
+        self._finishing = False
 
     async def start(self) -> None:
         """Begin everything that runs beside HTTP. Returns at once."""
@@ -156,7 +157,19 @@ class Process:
         self._spawn("bring_up", self._bring_up())
 
     def _spawn(self, name: str, work: Any) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Work that runs for ever must not end unnoticed: better a new process than half a one."""
+        if self._finishing or (
+            task.get_name() == "bring_up" and not task.cancelled() and task.exception() is None
+        ):
+            return
+        reason = "cancelled" if task.cancelled() else repr(task.exception())
+        log.error("background_work_ended", work=task.get_name(), reason=reason)
+        self.stop()
 
     async def _bring_up(self) -> None:
         runtime, settings = self.runtime, self.runtime.settings
@@ -205,6 +218,7 @@ class Process:
 
     async def finish(self) -> None:
         """Take no new work, give what is under way its grace, end."""
+        self._finishing = True
         self.runtime.health.started = False
         for step in self.parts.on_stop:
             await attempt(asyncio.wait_for(step(), GRACE_SECONDS))

@@ -1,5 +1,6 @@
 """The outbox on the real database, on both drivers: nothing is dropped, nothing is invented, order is kept."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -138,6 +139,19 @@ async def test_an_entry_appended_while_another_is_being_published_is_kept(things
 
     assert [message_id for _, message_id in broker.stored] == [str(first.event_id), str(second.event_id)]
     assert await left(things) == 0
+
+
+async def test_a_document_whose_relay_died_between_taking_out_and_unmarking_is_unmarked(
+    things: Collection,
+) -> None:
+    broker, behind = Broker(), event()
+    await things.insert_one({"_id": 1, "outbox": [], "outbox_since": datetime.now(UTC)})
+    await things.insert_one({"_id": 2, **embedded(entry(TOPIC, behind))})
+    async with asyncio.timeout(10):
+        await Relay([things], broker).drain()  # type: ignore[arg-type]  # as above
+
+    assert [message_id for _, message_id in broker.stored] == [str(behind.event_id)]
+    assert await things.find_one({"outbox_since": {"$exists": True}}) is None
 
 
 def test_merging_updates_that_set_the_same_field_is_refused() -> None:
