@@ -154,7 +154,9 @@ async def take(browser: Browser, built: Stack, shot: Shot, width: int, theme: st
     if answer is None or not answer.ok:
         print(f"  {shot.name}: {shot.path} answered {answer and answer.status}")
     into.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=into / f"{shot.name}-{width}-{theme}.png", full_page=width < 1000)
+    await page.screenshot(
+        path=into / f"{shot.name}-{width}-{theme}.png", full_page=into != DOCS and width < 1000
+    )
     await context.close()
 
 

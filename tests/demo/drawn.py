@@ -1,5 +1,6 @@
 """Pictures and a video, drawn on the spot: every one different, so that nothing passes for a duplicate."""
 
+import colorsys
 import io
 import random
 from fractions import Fraction
@@ -16,17 +17,27 @@ RATE: Final = 25
 
 
 def photo(seed: int) -> bytes:
-    """A JPEG with a woven pattern, and a camera's metadata to be taken off."""
+    """A JPEG with a woven pattern in a few related colours, and a camera's metadata to be taken off."""
     dice = random.Random(seed)
-    picture = Image.new("RGB", SIZE, _colour(dice))
+    thread = [
+        _colour(dice.random() * 0.12 + (seed * 0.381966) % 1, shade) for shade in (0.35, 0.5, 0.65, 0.8, 0.92)
+    ]
+    picture = Image.new("RGB", SIZE, thread[0])
     draw = ImageDraw.Draw(picture)
-    step = dice.choice([40, 60, 80])
-    for x in range(0, SIZE[0], step):
-        for y in range(0, SIZE[1], step):
-            colour = _colour(dice)
-            half = step // 2
+    step = dice.choice([40, 80, 160])
+    half = step // 2
+    rule = dice.choice([3, 4, 5])
+    for column, x in enumerate(range(0, SIZE[0], step)):
+        for row, y in enumerate(range(0, SIZE[1], step)):
+            outer, inner = (
+                thread[(column + row) % rule],
+                thread[(column * 2 + row * row + seed) % len(thread)],
+            )
             draw.polygon(
-                [(x + half, y), (x + step, y + half), (x + half, y + step), (x, y + half)], fill=colour
+                [(x + half, y), (x + step, y + half), (x + half, y + step), (x, y + half)], fill=outer
+            )
+            draw.ellipse(
+                [x + half // 2, y + half // 2, x + step - half // 2, y + step - half // 2], fill=inner
             )
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x9003] = "Example", f"Camera {seed}", "2026:05:04 09:30:00"
@@ -36,8 +47,9 @@ def photo(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def _colour(dice: random.Random) -> tuple[int, int, int]:
-    return dice.randrange(40, 216), dice.randrange(40, 216), dice.randrange(40, 216)
+def _colour(hue: float, shade: float) -> tuple[int, int, int]:
+    red, green, blue = colorsys.hls_to_rgb(hue % 1, shade, 0.42)
+    return int(red * 255), int(green * 255), int(blue * 255)
 
 
 def video(path: Path) -> bytes:
