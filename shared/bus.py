@@ -8,7 +8,7 @@ the publisher's, which fails fast, so that the outbox keeps what could not be se
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -46,6 +46,8 @@ log = structlog.get_logger()
 HANDLER_DEADLINE_SECONDS: Final = 10.0
 PUBLISH_TIMEOUT_SECONDS: Final = 5
 FETCH: Final = 10
+_SHORT_REPLY: Final = 9
+"""Fields of an acknowledgement's subject on a server without a domain."""
 FETCH_TIMEOUT_SECONDS: Final = 5.0
 
 
@@ -259,13 +261,12 @@ class Settler:
         """Handle the well-formed messages of a batch together, all or nothing; malformed ones are buried one by one."""
         good: list[tuple[Msg, Any]] = []
         for raw in raws:
-            event = await attempt(_parsed(raw))
-            if isinstance(event, Failure):
-                await self.run(raw, _raiser(event.error))
-            else:
-                good.append((raw, event))
+            try:
+                good.append((raw, parse(raw)))
+            except Unprocessable as error:
+                await self.run(raw, _raiser(error))
         while good:
-            done = await attempt(handle([(raw.metadata.sequence.stream, event) for raw, event in good]))
+            done = await attempt(handle([(_sequence(raw), event) for raw, event in good]))
             if not isinstance(done, Failure):
                 break
             log.warning("batch_failed", meaning=done.meaning.value, reason=done.reason, size=len(good))
@@ -277,12 +278,19 @@ class Settler:
             await self._health.wait_until_present()
             await asyncio.sleep(jitter())
         if good:
-            await attempt(asyncio.gather(*(raw.ack() for raw, _ in good)))
+            await attempt(_acknowledge(raw for raw, _ in good))
             settled(good[0][0].subject, "done", len(good))
 
 
-async def _parsed(raw: Msg) -> Any:
-    return parse(raw)
+def _sequence(raw: Msg) -> int:
+    """The stream sequence, read from the reply subject without its other eight fields."""
+    fields = raw.reply.split(".")
+    return int(fields[5] if len(fields) == _SHORT_REPLY else fields[7])
+
+
+async def _acknowledge(raws: Iterable[Msg]) -> None:
+    for raw in raws:
+        await raw.ack()
 
 
 def _raiser(error: Exception) -> Callable[[], Awaitable[None]]:

@@ -3,8 +3,10 @@
 import sys
 
 from services.metrics.app import assemble
+from services.metrics.garbage import collect_rarely
 from services.metrics.settings import MetricsSettings
 from shared.service import run
 from shared.settings import METRICS
 
+collect_rarely()
 sys.exit(run("metrics", METRICS, MetricsSettings.from_env, assemble))

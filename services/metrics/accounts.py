@@ -4,7 +4,7 @@ The journal (`journal.py`) is the order in which everything happened. An `Entry`
 and, worked out by the one who writes it, what they change. `Accounts` is what all entries up to a number add up to.
 """
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, TypeVar
@@ -61,9 +61,14 @@ class Entry:
     sequences: tuple[int, int] = (0, 0)
     """First and last sequence in the stream."""
 
-    def clicks_by_day(self) -> Counter[tuple[str, str]]:
-        """How often each code was followed on each day."""
-        return Counter((click.code, day_of(click.at)) for click in self.clicks)
+    def clicked(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """How often each code was followed on each day, and when last."""
+        found: dict[tuple[str, str], tuple[int, int]] = {}
+        for _, at, code in self.clicks:
+            key = (code, day_of(at))
+            before = found.get(key)
+            found[key] = (1, at) if before is None else (before[0] + 1, max(before[1], at))
+        return found
 
     def figured(self) -> Iterator[Figured]:
         """The figures that took their place."""
@@ -73,15 +78,6 @@ class Entry:
             yield Figured(
                 sample.code, span, sample.audience, Figure(sample.value, sample.observed, sample.source)
             )
-
-    def clicked_at(self) -> dict[tuple[str, str], int]:
-        """When each code was followed last on each day."""
-        found: dict[tuple[str, str], int] = {}
-        for _, at, code in self.clicks:
-            key = (code, day_of(at))
-            if at > found.get(key, 0):
-                found[key] = at
-        return found
 
     def codes(self) -> set[str]:
         """Whose accounts it changes."""
@@ -191,13 +187,11 @@ class Accounts:
         """Take one step. `ahead` says how far those shards had come already that were loaded from the store."""
         done = ahead or {}
         number = entry.number
-        for (code, day), count in entry.clicks_by_day().items():
+        for (code, day), (count, latest) in entry.clicked().items():
             if done.get(shard_of(code), 0) < number:
-                clicks = self.of(code).clicks
-                clicks[day] = clicks.get(day, 0) + count
-        for (code, _), at in entry.clicked_at().items():
-            account = self.of(code)
-            account.clicked_at = max(account.clicked_at, at)
+                account = self.of(code)
+                account.clicks[day] = account.clicks.get(day, 0) + count
+                account.clicked_at = max(account.clicked_at, latest)
         for code, span, audience, figure in entry.figured():
             if done.get(shard_of(code), 0) < number:
                 self.of(code).figures.setdefault(span, {})[audience] = figure
@@ -210,13 +204,13 @@ class Accounts:
 def fresh_of(accounts: Accounts, events: Iterable[E]) -> tuple[E, ...]:
     """Those events that the journal has not admitted, each once. Their slots must be in memory."""
     fresh: list[E] = []
-    taken: dict[int, set[int]] = {}
+    taken: dict[int, tuple[set[int], set[int]]] = {}
     for event in events:
         slot = event.at // SLOT_MS
-        new = taken.get(slot)
-        if new is None:
-            new = taken[slot] = set()
-        if event.id not in new and event.id not in accounts.memory.of(slot):
+        if slot not in taken:
+            taken[slot] = (accounts.memory.of(slot), set())
+        known, new = taken[slot]
+        if event.id not in known and event.id not in new:
             new.add(event.id)
             fresh.append(event)
     return tuple(fresh)

@@ -55,8 +55,15 @@ def assemble(runtime: Runtime) -> Parts:
         ],
         outboxes=[announcer.collection],
         jobs={
-            "count_clicks": lambda: batches(REACH_CLICKED, partial(handlers.count_clicks, counts=counts)),
-            "count_samples": lambda: batches(REACH_SAMPLED, partial(handlers.count_samples, counts=counts)),
+            # Two of each: while one waits for the store, the other fetches.
+            **{
+                f"count_{name}_{number}": partial(batches, topic, partial(handler, counts=counts))
+                for number in range(2)
+                for name, topic, handler in (
+                    ("clicks", REACH_CLICKED, handlers.count_clicks),
+                    ("samples", REACH_SAMPLED, handlers.count_samples),
+                )
+            },
             "counters": counts.run,
             "totals": announcer.run,
             "clicks": spool.run,

@@ -8,7 +8,7 @@ places of a breakdown by hashtag.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import combinations
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
@@ -52,12 +52,22 @@ def name_of(group: Iterable[str]) -> str:
 
 def key_of(*values: str) -> str:
     """Values as one name of a field: nothing in it that a database reads, and never empty."""
-    return "".join(f"{quote(value, safe='').replace('.', '%2E')}|" for value in values)
+    return "".join(map(_part, values))
+
+
+@lru_cache(maxsize=20_000)
+def _part(value: str) -> str:
+    return f"{quote(value, safe='').replace('.', '%2E')}|"
 
 
 def values_of(key: str) -> tuple[str, ...]:
     """What `key_of` was given."""
     return tuple(unquote(part) for part in key.split("|")[:-1])
+
+
+@cache
+def _name(group: tuple[str, ...]) -> str:
+    return name_of(group)
 
 
 class Table(NamedTuple):
@@ -82,14 +92,15 @@ def places(dims: Dims, measure: Measure, audience: str, split: bool | None) -> t
         "hashtag": dims.hashtags or (NOBODY,),
         AUDIENCE: (audience,),
     }
-    found = []
+    what, found = key_of(*measure), []
     for group in GROUPINGS:
         if split is not None and (AUDIENCE in group) is not split:
             continue
-        combinations_: list[tuple[str, ...]] = [()]
+        keys = [what]
         for dimension in group:
-            combinations_ = [(*one, value) for one in combinations_ for value in values[dimension]]
-        found += [(name_of(group), key_of(*measure, *one)) for one in combinations_]
+            keys = [key + _part(value) for key in keys for value in values[dimension]]
+        name = _name(group)
+        found += [(name, key) for key in keys]
     return tuple(dict.fromkeys(found))
 
 
@@ -113,20 +124,22 @@ def merge(into: Sums, more: Mapping[str, Sequence[int]]) -> Sums:
 
 def postings(entries: Sequence[Entry], dims_of: Callable[[str], Dims]) -> dict[Table, Sums]:
     """What the entries add, by counter document. `dims_of` knows every code that an entry calls known."""
-    days: dict[Table, Sums] = defaultdict(dict)
+    days: dict[str, dict[str, Sums]] = defaultdict(lambda: defaultdict(dict))
     for (dims, day), (count, at) in _clicks(entries, dims_of).items():
+        groups = days[day]
         for group, key in places(dims, CLICKED, NOBODY, split=None):
-            add(days[Table(day, group)], key, count, count, at)
+            add(groups[group], key, count, count, at)
     for (dims, cell), (value, figures, as_of) in _changes(entries, dims_of).items():
+        groups = days[cell.day]
         measure = Measure(cell.metric, cell.kind, cell.source)
         for group, key in places(dims, measure, cell.audience, split=cell.split):
-            add(days[Table(cell.day, group)], key, value, figures, as_of)
-    found: dict[Table, Sums] = dict(days)
-    for (day, group), sums in days.items():
-        for period in (day[:7], ALL_TIME):
-            wider = found.setdefault(Table(period, group), {})
-            for key, place in sums.items():
-                add(wider, key, *place)
+            add(groups[group], key, value, figures, as_of)
+    found: dict[Table, Sums] = {}
+    for day, groups in days.items():
+        for group, sums in groups.items():
+            found[Table(day, group)] = sums
+            for period in (day[:7], ALL_TIME):
+                merge(found.setdefault(Table(period, group), {}), sums)
     return found
 
 
@@ -136,12 +149,11 @@ def _clicks(
     """How many clicks there were, and when the last was, by what the delivery is and by day."""
     found: dict[tuple[Dims, str], tuple[int, int]] = {}
     for entry in entries:
-        latest = entry.clicked_at()
-        for (code, day), count in entry.clicks_by_day().items():
+        for (code, day), (count, latest) in entry.clicked().items():
             if code not in entry.strays:
                 key = (dims_of(code), day)
                 before, at = found.get(key, (0, 0))
-                found[key] = (before + count, max(at, latest[code, day]))
+                found[key] = (before + count, max(at, latest))
     return found
 
 

@@ -12,7 +12,7 @@ from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from services.metrics.breakdown import Sums, Table, merge
-from services.metrics.projection import counter_id, table_of
+from services.metrics.projection import counter_document, counter_id, sums_in, table_of
 from services.metrics.tally import DAY
 from shared.mongo import Collection, Document, is_duplicate
 
@@ -48,7 +48,7 @@ class CounterTables:
                 continue
             total = merge({key: list(place) for key, place in sums.items()}, parts[base][table])
             written[id_] = (last, total)
-            document = {"_id": id_, "upto": last, "sums": total}
+            document = counter_document(generation, table, last, total)
             requests.append(ReplaceOne({"_id": id_, "upto": upto}, document))
         if requests:
             self._forget(written)
@@ -75,14 +75,14 @@ class CounterTables:
                 unknown.append(id_)
         if unknown:
             for document in await self._collection.find({"_id": {"$in": unknown}}).to_list(None):
-                states[document["_id"]] = (document["upto"], document["sums"])
+                states[document["_id"]] = (document["upto"], sums_in(document))
         if missing := [id_ for id_ in unknown if id_ not in states]:
             await self._make(missing)
             states |= {id_: (0, {}) for id_ in missing}
         return states
 
     async def _make(self, ids: Iterable[str]) -> None:
-        empty: list[Document] = [{"_id": id_, "upto": 0, "sums": {}} for id_ in ids]
+        empty: list[Document] = [{"_id": id_, "upto": 0, "sums": "{}"} for id_ in ids]
         try:
             await self._collection.insert_many(empty, ordered=False)
         except BulkWriteError as error:
@@ -93,7 +93,7 @@ class CounterTables:
         """Some of the counters; those that hold nothing are left out."""
         by_id = {counter_id(generation, table): table for table in tables}
         documents = await self._collection.find({"_id": {"$in": list(by_id)}}).to_list(None)
-        return {by_id[document["_id"]]: document["sums"] for document in documents}
+        return {by_id[document["_id"]]: sums_in(document) for document in documents}
 
     async def days(self, group: str, generation: int, first: str, last: str) -> dict[str, Sums]:
         """One grouping's counters day by day, from `first` to `last` (`YYYY-MM-DD`, both included)."""
@@ -102,5 +102,5 @@ class CounterTables:
             "$lte": counter_id(generation, Table(last, group)),
         }
         documents = await self._collection.find({"_id": bounds}).to_list(None)
-        tables = {table_of(document["_id"]).period: document["sums"] for document in documents}
+        tables = {table_of(document["_id"]).period: sums_in(document) for document in documents}
         return {period: sums for period, sums in tables.items() if DAY.fullmatch(period)}

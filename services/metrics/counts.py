@@ -38,8 +38,10 @@ from services.metrics.tally import Click, Delivery, Sample
 from shared.mongo import Database, Document
 from shared.settle import Unavailable
 
-FOLD_SECONDS: Final = 0.1
-"""How long entries gather before the counters are brought up to them."""
+FOLD_SECONDS: Final = 0.15
+"""When no entry came for so long, the counters are brought up to those that did."""
+LONGEST_FOLD_SECONDS: Final = 1.5
+"""When entries keep coming, the counters are brought up to them so often."""
 KEEP_SECONDS: Final = 10.0
 """How often the accounts are kept. A restart reads the journal from there on."""
 FOLLOW_SECONDS: Final = 0.5
@@ -193,12 +195,20 @@ class Counts:
             except TimeoutError:
                 await self.follow()
             self._written.clear()
-            began = loop.time()
+            await self._gather()
             await self.drain()
-            if began - kept_at > KEEP_SECONDS:
+            if loop.time() - kept_at > KEEP_SECONDS:
                 await self.keep()
                 kept_at = loop.time()
-            await asyncio.sleep(max(FOLD_SECONDS, 3 * (loop.time() - began)))
+
+    async def _gather(self) -> None:
+        """Let entries gather while they keep coming: adding must not keep others from being counted."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LONGEST_FOLD_SECONDS
+        number = -1
+        while loop.time() < until and number != self.accounts.number:
+            number = self.accounts.number
+            await asyncio.sleep(FOLD_SECONDS)
 
     async def drain(self) -> None:
         """Bring the counters up to the journal."""

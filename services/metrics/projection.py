@@ -2,10 +2,12 @@
 
 Both are projections of the journal: they can be thrown away and worked out again. An account document is a picture of the
 accounts of one shard after entry `upto`. A counter document holds the sums of all entries up to `upto` that concern it,
-and is replaced only from exactly the state that the sums were added to.
+and is replaced only from exactly the state that the sums were added to. What they hold is one JSON text: the database takes
+in a text eight times as fast as the same as nested fields, and never looks into it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from json import dumps, loads
 from typing import Any, Final
 
 from services.metrics.accounts import SHARDS, Account, Accounts, Entry, shard_of
@@ -33,6 +35,17 @@ def table_of(id_: str) -> Table:
     return Table(period, group)
 
 
+def counter_document(generation: int, table: Table, upto: int, sums: Sums) -> Document:
+    """A counter document."""
+    return {"_id": counter_id(generation, table), "upto": upto, "sums": dumps(sums, separators=(",", ":"))}
+
+
+def sums_in(document: Mapping[str, Any]) -> Sums:
+    """The sums that a counter document holds."""
+    sums: Sums = loads(document["sums"])
+    return sums
+
+
 def additions(entries: Sequence[Entry], accounts: Accounts) -> dict[Table, Sums]:
     """What the entries add to the counters. `accounts` has taken in at least these entries."""
 
@@ -48,15 +61,19 @@ def additions(entries: Sequence[Entry], accounts: Accounts) -> dict[Table, Sums]
 
 def account_documents(accounts: Accounts, shards: Iterable[int], generation: int) -> list[Document]:
     """A picture of some shards as they are now."""
-    documents: dict[int, Document] = {
-        shard: {"_id": account_id(generation, shard), "upto": accounts.number, "accounts": {}}
-        for shard in shards
-    }
+    pictures: dict[int, Document] = {shard: {} for shard in shards}
     for code, account in accounts.by_code.items():
-        document = documents.get(shard_of(code))
-        if document is not None:
-            document["accounts"][key_of(code)] = _account_document(account)
-    return list(documents.values())
+        picture = pictures.get(shard_of(code))
+        if picture is not None:
+            picture[code] = _account_document(account)
+    return [
+        {
+            "_id": account_id(generation, shard),
+            "upto": accounts.number,
+            "accounts": dumps(picture, separators=(",", ":")),
+        }
+        for shard, picture in pictures.items()
+    ]
 
 
 def _account_document(account: Account) -> Document:
@@ -64,7 +81,7 @@ def _account_document(account: Account) -> Document:
         "clicks": dict(account.clicks),
         "clicked_at": account.clicked_at,
         "figures": {
-            key_of(*span, audience): list(figure)
+            key_of(*span, audience): figure
             for span, figures in account.figures.items()
             for audience, figure in figures.items()
         },
@@ -79,8 +96,7 @@ def accounts_in(documents: Iterable[Mapping[str, Any]], accounts: Accounts) -> d
     ahead = {}
     for document in documents:
         ahead[int(document["_id"].partition("/")[2])] = int(document["upto"])
-        for key, stored in document["accounts"].items():
-            (code,) = values_of(key)
+        for code, stored in loads(document["accounts"]).items():
             if known := stored.get("known"):
                 accounts.know(delivery_in(known))
             _account_in(stored, accounts.of(code))

@@ -23,7 +23,14 @@ from services.metrics.accounts import (
 from services.metrics.breakdown import Sums, Table, merge
 from services.metrics.counts import HEAD, Counts
 from services.metrics.journal import PAGE
-from services.metrics.projection import EVERY_SHARD, account_documents, additions, counter_id, table_of
+from services.metrics.projection import (
+    EVERY_SHARD,
+    account_documents,
+    additions,
+    counter_document,
+    sums_in,
+    table_of,
+)
 from services.metrics.settings import MetricsSettings
 from shared.mongo import Database, Document, connect
 from shared.settings import SettingsError
@@ -99,7 +106,7 @@ class Rebuild:
         found: dict[Table, Sums] = {}
         bounds = {"$gte": f"{generation}/", "$lt": f"{generation}0"}
         async for document in self._database["counters"].find({"_id": bounds}):
-            found[table_of(document["_id"])] = document["sums"]
+            found[table_of(document["_id"])] = sums_in(document)
         different = differences(self.recount.tables, found)
         telemetry.rebuilt(self.recount.accounts.number, len(different))
         return different
@@ -121,8 +128,7 @@ class Rebuild:
 
     async def _write(self, generation: int, upto: int) -> None:
         counters: list[Document] = [
-            {"_id": counter_id(generation, table), "upto": upto, "sums": sums}
-            for table, sums in self.recount.tables.items()
+            counter_document(generation, table, upto, sums) for table, sums in self.recount.tables.items()
         ]
         accounts = account_documents(self.recount.accounts, EVERY_SHARD, generation)
         for name, documents in (("counters", counters), ("accounts", accounts)):

@@ -9,13 +9,15 @@ of different deliveries. People reached are not summed at all: the same people m
 import re
 from base64 import b32encode
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from shared.events import DeliveryChanged, ReachClicked, ReachSampled
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
 DAY_MS: Final = 86_400_000
 CLICKS_SOURCE: Final = "links:redirect"
 CODE_LENGTH: Final = 10
@@ -130,14 +132,15 @@ class Change(NamedTuple):
     as_of: int
 
 
+@lru_cache(maxsize=100_000)
 def code_of(delivery_id: str) -> str:
     """The short link's code of a delivery: the first 50 bits of SHA-256 of its id, base32, lower case."""
     return b32encode(sha256(delivery_id.encode()).digest())[:CODE_LENGTH].decode().lower()
 
 
 def milliseconds(moment: datetime) -> int:
-    """Milliseconds since 1970."""
-    return int(moment.timestamp() * 1000)
+    """Milliseconds since 1970, cut off."""
+    return (moment - EPOCH) // MILLISECOND
 
 
 def moment(milliseconds_: int) -> datetime:
@@ -210,6 +213,11 @@ def standing(span: Span, by_audience: Mapping[str, Figure]) -> dict[Cell, Amount
     cells: dict[Cell, Amount] = {}
     if span.metric == REACHED:
         return cells
+    if len(by_audience) == 1 and NOBODY in by_audience:
+        figure = by_audience[NOBODY]
+        day = span.day or day_of(figure.observed)
+        cell = Cell(span.metric, span.kind, figure.source, day, NOBODY, None)
+        return {cell: Amount(figure.value, 1, figure.observed)}
     parts = {audience: figure for audience, figure in by_audience.items() if audience != NOBODY}
     total = {NOBODY: by_audience[NOBODY]} if NOBODY in by_audience else {}
     choices: tuple[tuple[bool | None, dict[str, Figure]], ...] = (

@@ -1,1 +1,1 @@
-"""Measurements, as ratios within one run on one machine. Nothing here fails for being slow."""
+"""Ratios of the performance targets, each within one run on one machine. Reports; asserts no duration."""

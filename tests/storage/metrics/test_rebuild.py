@@ -1,6 +1,7 @@
 """The counters can be worked out again from the events, beside whoever is counting."""
 
 from collections import Counter
+from json import dumps, loads
 from random import Random
 
 from services.metrics.breakdown import GROUPINGS, Table
@@ -37,7 +38,9 @@ async def test_a_counter_that_is_wrong_is_found_and_put_right(database: Database
     wrong = "1/channel+language/all"
     document = await database["counters"].find_one({"_id": wrong})
     assert document is not None
-    document["sums"] = {key: [value + 1, n, t] for key, (value, n, t) in document["sums"].items()}
+    document["sums"] = dumps(
+        {key: [value + 1, n, t] for key, (value, n, t) in loads(document["sums"]).items()}
+    )
     await database["counters"].replace_one({"_id": wrong}, document)
     await database["counters"].delete_one({"_id": "1/channel/all"})
 

@@ -1,0 +1,253 @@
+"""P4: events counted exactly once against merely fetching them. P6: totals and breakdowns over many events."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+from nats.aio.client import Client as Link
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from services.metrics import handlers
+from services.metrics.counts import Counts
+from services.metrics.figures import figures_of
+from services.metrics.garbage import collect_rarely
+from services.metrics.reach import BY, Question, answer
+from services.metrics.roll import Roll
+from services.metrics.tally import Click, Delivery, Dims, Sample, code_of, delivery_of, milliseconds
+from shared.bus import Batch, Failures, Publisher, Settler, connection, consume_batches
+from shared.events import REACH_CLICKED, REACH_SAMPLED, Event, Topic
+from shared.health import Health
+from shared.mongo import Client, connect
+from shared.settings import Settings
+from shared.streams import BATCH, consumer_of, provision
+from tests.bench.report import Finding, at_least, at_most, percentile, rate
+from tests.processes import start_mongo, start_nats
+from tests.unit.metrics.happenings import START, click, delivery, sample
+
+Handle = Callable[[Batch], Awaitable[None]]
+
+ROUNDS = 4
+"""What is compared is measured in turn, so that the machine's other work disturbs all alike."""
+COUNTED = 25_000
+UPSERTED = 500
+DELIVERIES = 600
+LARGE = 1_000_000
+LARGE_DELIVERIES = 3_000
+DAYS = 60
+PORTION = 5_000
+CHANNELS = ("site", "tg", "youtube", "facebook", "instagram", "x")
+LANGUAGES = ("az", "tr", "en", "ru", "de", "fr", "es", "ro", "ka", "uk")
+COUNTRIES = tuple(f"{one}{two}" for one in "ABCDEFG" for two in "ABCDEFGHIJ")[:67]
+HASHTAGS = tuple(f"tag{number}" for number in range(30))
+
+
+@asynccontextmanager
+async def bench_bed() -> AsyncIterator[tuple[Link, Client]]:
+    """A broker and a database of this run's own."""
+    with TemporaryDirectory(prefix="konullu-bench-") as folder:
+        for name in ("nats", "mongo"):
+            (Path(folder) / name).mkdir()
+        nats, mongo = start_nats(Path(folder) / "nats"), start_mongo(Path(folder) / "mongo")
+        settings = Settings(nats=nats.url)
+        link, client = await connection(settings, name="bench"), connect(mongo.url)
+        try:
+            await provision(link, replicas=1, max_bytes=settings.stream_max_bytes)
+            yield link, client
+        finally:
+            await client.close()
+            await link.close()
+            nats.stop()
+            mongo.stop()
+
+
+async def publish(link: Link, topic: Topic[Any], events: list[Event]) -> None:
+    """Put events into their stream, many at a time."""
+    publisher = Publisher(link)
+    for start in range(0, len(events), 500):
+        await asyncio.gather(
+            *(
+                publisher.publish(
+                    topic.subject,
+                    event.model_dump_json().encode(),
+                    stream=topic.stream,
+                    message_id=str(event.event_id),
+                )
+                for event in events[start : start + 500]
+            )
+        )
+
+
+async def fetched(link: Link, topic: Topic[Any], count: int) -> float:
+    """Seconds to fetch and acknowledge so many messages, and nothing else."""
+    stream = link.jetstream()
+    info = await stream.stream_info(topic.stream)
+    config = ConsumerConfig(
+        durable_name="bench-bare",
+        ack_policy=AckPolicy.EXPLICIT,
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=info.state.last_seq - count + 1,
+        filter_subject=topic.subject,
+        max_ack_pending=4 * BATCH,
+    )
+    await stream.add_consumer(topic.stream, config)
+    subscription = await stream.pull_subscribe_bind(durable="bench-bare", stream=topic.stream)
+    began, found = perf_counter(), 0
+    while found < count:
+        messages = await subscription.fetch(BATCH, timeout=5)
+        for message in messages:
+            await message.ack()
+        found += len(messages)
+    await link.flush()
+    seconds = perf_counter() - began
+    await subscription.unsubscribe()
+    await stream.delete_consumer(topic.stream, "bench-bare")
+    return seconds
+
+
+async def counted(link: Link, counts: Counts, client: Client, topic: Topic[Any], handle: Handle) -> float:
+    """Seconds until everything is counted, acknowledged and visible in the totals, in one process."""
+    settler = Settler(
+        publisher=Publisher(link), failures=Failures(client["bench"]["failures"]), health=Health({})
+    )
+    durable = consumer_of("metrics", topic).durable
+
+    async def left() -> bool:
+        info = await link.jetstream().consumer_info(topic.stream, durable)
+        behind = (await counts.head())["folded"] < counts.accounts.number
+        return bool(info.num_pending or info.num_ack_pending or behind)
+
+    began = perf_counter()
+    work = [
+        asyncio.create_task(counts.run()),
+        *(
+            asyncio.create_task(consume_batches(link, settler, topic, handle, service="metrics"))
+            for _ in range(2)
+        ),
+    ]
+    while await left():
+        await asyncio.sleep(0.1)
+    seconds = perf_counter() - began
+    for task in work:
+        task.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
+    return seconds
+
+
+async def upserted(client: Client, events: list[Event]) -> float:
+    """Seconds to count events the plain way: one upsert for each."""
+    collection = client["bench"]["upserts"]
+    began = perf_counter()
+    for event in events:
+        await collection.update_one({"_id": str(event.event_id)}, {"$inc": {"count": 1}}, upsert=True)
+    return perf_counter() - began
+
+
+async def p4() -> AsyncIterator[Finding]:
+    """Clicks, then samples: counted once, against fetched only, against one upsert each."""
+    collect_rarely()
+    chance = Random(4)
+    deliveries = [delivery(chance, number) for number in range(DELIVERIES)]
+    kinds: tuple[tuple[Topic[Any], Any, Callable[[], Event]], ...] = (
+        (REACH_CLICKED, handlers.count_clicks, lambda: click(chance, chance.choice(deliveries))),
+        (
+            REACH_SAMPLED,
+            handlers.count_samples,
+            lambda: sample(chance, chance.choice(deliveries), kind="cumulative"),
+        ),
+    )
+    async with bench_bed() as (link, client):
+        counts = Counts(client["metrics"])
+        await counts.prepare()
+        for one in deliveries:
+            await counts.know(delivery_of(one))
+        await counts.drain()
+        for topic, handler, make in kinds:
+            kind = topic.subject.split(".")[1]
+            bare = seconds = plain = 0.0
+            for _ in range(ROUNDS):
+                events = [make() for _ in range(COUNTED)]
+                await publish(link, topic, events)
+                bare += await fetched(link, topic, COUNTED)
+                seconds += await counted(link, counts, client, topic, partial(handler, counts=counts))
+                plain += await upserted(client, events[:UPSERTED]) * COUNTED / UPSERTED
+            total = ROUNDS * COUNTED
+            yield rate("P4", f"{kind}: fetched and acknowledged by nats-py", total, bare)
+            yield rate("P4", f"{kind}: counted exactly once, up to the totals", total, seconds)
+            yield rate("P4", f"{kind}: one upsert per event", total, plain)
+            yield at_least("P4", f"{kind}: counted against fetched", bare / seconds, 0.6)
+            yield at_least("P4", f"{kind}: counted against one upsert per event", plain / seconds, 20)
+
+
+def large_delivery(chance: Random, number: int) -> Delivery:
+    """One of many deliveries of a campaign in many countries and languages."""
+    delivery_id = f"delivery-{number}"
+    dims = Dims(
+        chance.choice(CHANNELS),
+        chance.choice(LANGUAGES),
+        chance.choice(COUNTRIES),
+        chance.choice(("youth", "press", "")),
+        tuple(chance.sample(HASHTAGS, 2)),
+    )
+    return Delivery(code_of(delivery_id), delivery_id, f"submission-{number // 4}", dims)
+
+
+def large_event(chance: Random, of: Delivery, day: int) -> Click | Sample:
+    """Three clicks in five events; the rest are what channels say."""
+    at = milliseconds(START) + day * 86_400_000 + chance.randrange(3_600_000)
+    if chance.random() < 0.6:
+        return Click(chance.getrandbits(128), at, of.code)
+    metric, source = chance.choice(("views", "reactions", "reached")), f"{of.dims.channel}:report"
+    value = chance.randrange(100_000)
+    return Sample(chance.getrandbits(128), at, of.code, metric, "cumulative", "", "", value, at, source)
+
+
+async def p6() -> AsyncIterator[Finding]:
+    """The campaign's totals and every two-way breakdown, after a million events."""
+    chance = Random(6)
+    async with bench_bed() as (_, client):
+        database = client["metrics"]
+        counts, roll = Counts(database), Roll(database["people"], database["submissions"])
+        await roll.prepare()
+        await counts.prepare()
+        deliveries = [large_delivery(chance, number) for number in range(LARGE_DELIVERIES)]
+        for one in deliveries:
+            await counts.know(one)
+        began = perf_counter()
+        for portion in range(LARGE // PORTION):
+            day = portion * DAYS * PORTION // LARGE
+            events = [large_event(chance, chance.choice(deliveries), day) for _ in range(PORTION)]
+            await counts.count([event for event in events if isinstance(event, Click)])
+            await counts.count([event for event in events if isinstance(event, Sample)])
+            if portion % 4 == 0:
+                await counts.drain()
+        await counts.drain()
+        yield rate("P6", f"{LARGE:,} events laid in", LARGE, perf_counter() - began)
+        yield await slowest("the campaign's totals", [lambda: figures_of(roll, counts)])
+        pairs = [Question(pair) for pair in combinations(BY, 2)]
+        month = [
+            Question(pair, "2026-12-01", "2026-12-31") for pair in combinations(BY, 2) if "day" not in pair
+        ]
+        yield await slowest("any two-way breakdown", [partial(answer, counts, one) for one in pairs])
+        yield await slowest(
+            "any two-way breakdown of a month", [partial(answer, counts, one) for one in month]
+        )
+
+
+async def slowest(what: str, questions: Sequence[Callable[[], Awaitable[object]]]) -> Finding:
+    """The slowest of some questions, each asked several times: the median of its times."""
+    times = []
+    for ask in questions:
+        own = []
+        for _ in range(5):
+            began = perf_counter()
+            await ask()
+            own.append((perf_counter() - began) * 1000)
+        times.append(percentile(own, 0.5))
+    return at_most("P6", f"{what}, the slowest of {len(times)}", max(times), 100)
