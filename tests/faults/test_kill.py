@@ -32,7 +32,8 @@ KILLS: Final = 32
 WITH_SENDING: Final = 5
 WITH_OUTBOX: Final = 3
 WITHDRAWN_EVERY: Final = 20
-SETTLE_SECONDS: Final = 240.0
+DECIDED_SECONDS: Final = 120.0
+SETTLE_SECONDS: Final = 180.0
 LISTS_SECONDS: Final = 30.0
 ENDED: Final = frozenset({"posted", "rejected", "needs_human", "cancelled", "removed", "residue"})
 
@@ -82,12 +83,16 @@ async def send(run: Run, author: Volunteer, numbers: list[int], dice: random.Ran
 
 
 async def moderate(run: Run, moderator: Staff) -> None:
-    idle = 0
-    while not run.sending_over or idle < 25:
+    """Decide until everything accepted is decided; what a kill held up comes when its message comes again."""
+    deadline = float("inf")
+    while monotonic() < deadline:
+        if run.sending_over and deadline == float("inf"):
+            deadline = monotonic() + DECIDED_SECONDS
+        if run.sending_over and run.decided | run.withdrawn >= set(run.accepted):
+            return
         next_one = await moderator.claim()
         # A hand-over whose answer was lost is found among one's own.
         held = [next_one] if next_one is not None else await moderator.mine()
-        idle = 0 if held else idle + 1
         for one in held:
             outcome = await moderator.decide(one["claim_token"])
             if outcome is not None and outcome["state"] == "approved":
