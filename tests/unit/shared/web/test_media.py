@@ -8,6 +8,7 @@ from shared.web.media import span
     ("header", "expected"),
     [
         (None, None),
+        ("", None),
         ("bytes=0-", (0, 100)),
         ("bytes=10-19", (10, 20)),
         ("bytes=-30", (70, 100)),
