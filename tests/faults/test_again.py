@@ -70,7 +70,7 @@ async def messages(stream: JetStreamContext) -> AsyncIterator[tuple[str, bytes, 
     """Every message of every stream of the contract: stream, body, subject."""
     for name in sorted({topic.stream for topic in TOPICS}):
         info = await stream.stream_info(name)
-        for sequence in range(info.state.first_seq, info.state.last_seq + 1):
+        for sequence in range(max(info.state.first_seq, 1), info.state.last_seq + 1):
             message = await stream.get_msg(name, sequence)
             yield name, message.data or b"", message.subject or ""
 
