@@ -138,6 +138,7 @@ class Spool:
         self._waiting = 0
 
     def _own(self) -> Folder:
+        # Called in the loop alone: two threads would claim two folders.
         if self._folder is None:
             for number in range(FOLDERS):
                 self._folder = Folder.claim(self._root / f"clicks-{number:03d}")
@@ -153,6 +154,11 @@ class Spool:
         if len(self._queue) >= WAITING_LIMIT:
             telemetry.clicks_lost(1, "too many wait for the disk")
             return False
+        try:
+            self._own()
+        except OSError as error:
+            telemetry.clicks_lost(1, str(error))
+            return False
         written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue.append((click.model_dump_json().encode() + b"\n", written))
         if self._flushing is None or self._flushing.done():
@@ -164,7 +170,7 @@ class Spool:
             batch, self._queue = self._queue, []
             lines = b"".join(line for line, _ in batch)
             try:
-                await asyncio.to_thread(self._write, lines)
+                await asyncio.to_thread(self._own().write, lines)
             except OSError as error:
                 telemetry.clicks_lost(len(batch), str(error))
                 stored = False
@@ -176,9 +182,6 @@ class Spool:
                 if not written.done():
                     written.set_result(stored)
             self._wake.set()
-
-    def _write(self, lines: bytes) -> None:
-        self._own().write(lines)
 
     async def run(self) -> None:
         """Publish for ever: what was just written, and what processes before us have left."""

@@ -49,7 +49,7 @@ HASHTAGS = tuple(f"tag{number}" for number in range(30))
 
 
 @asynccontextmanager
-async def bench_bed() -> AsyncIterator[tuple[Link, Client]]:
+async def bench_bed() -> AsyncIterator[tuple[Settings, Link, Client]]:
     """A broker and a database of this run's own."""
     with TemporaryDirectory(prefix="konullu-bench-") as folder:
         for name in ("nats", "mongo"):
@@ -59,7 +59,7 @@ async def bench_bed() -> AsyncIterator[tuple[Link, Client]]:
         link, client = await connection(settings, name="bench"), connect(mongo.url)
         try:
             await provision(link, replicas=1, max_bytes=settings.stream_max_bytes)
-            yield link, client
+            yield settings, link, client
         finally:
             await client.close()
             await link.close()
@@ -111,12 +111,15 @@ async def fetched(link: Link, topic: Topic[Any], count: int) -> float:
     return seconds
 
 
-async def counted(link: Link, counts: Counts, client: Client, topic: Topic[Any], handle: Handle) -> float:
+async def counted(
+    settings: Settings, counts: Counts, client: Client, topic: Topic[Any], handle: Handle
+) -> float:
     """Seconds until everything is counted, acknowledged and visible in the totals, in one process."""
-    settler = Settler(
-        publisher=Publisher(link), failures=Failures(client["bench"]["failures"]), health=Health({})
-    )
     durable = consumer_of("metrics", topic).durable
+    # A connection of its own: what it asked for and did not get goes back to the consumer with it.
+    link = await connection(settings, name="bench-counted")
+    failures = Failures(client["bench"]["failures"])
+    settler = Settler(publisher=Publisher(link), failures=failures, health=Health({}))
 
     async def left() -> bool:
         info = await link.jetstream().consumer_info(topic.stream, durable)
@@ -137,6 +140,7 @@ async def counted(link: Link, counts: Counts, client: Client, topic: Topic[Any],
     for task in work:
         task.cancel()
     await asyncio.gather(*work, return_exceptions=True)
+    await link.close()
     return seconds
 
 
@@ -162,7 +166,7 @@ async def p4() -> AsyncIterator[Finding]:
             lambda: sample(chance, chance.choice(deliveries), kind="cumulative"),
         ),
     )
-    async with bench_bed() as (link, client):
+    async with bench_bed() as (settings, link, client):
         counts = Counts(client["metrics"])
         await counts.prepare()
         for one in deliveries:
@@ -175,7 +179,7 @@ async def p4() -> AsyncIterator[Finding]:
                 events = [make() for _ in range(COUNTED)]
                 await publish(link, topic, events)
                 bare += await fetched(link, topic, COUNTED)
-                seconds += await counted(link, counts, client, topic, partial(handler, counts=counts))
+                seconds += await counted(settings, counts, client, topic, partial(handler, counts=counts))
                 plain += await upserted(client, events[:UPSERTED]) * COUNTED / UPSERTED
             total = ROUNDS * COUNTED
             yield rate("P4", f"{kind}: fetched and acknowledged by nats-py", total, bare)
@@ -211,7 +215,7 @@ def large_event(chance: Random, of: Delivery, day: int) -> Click | Sample:
 async def p6() -> AsyncIterator[Finding]:
     """The campaign's totals and every two-way breakdown, after a million events."""
     chance = Random(6)
-    async with bench_bed() as (_, client):
+    async with bench_bed() as (_, _, client):
         database = client["metrics"]
         counts, roll = Counts(database), Roll(database["people"], database["submissions"])
         await roll.prepare()
