@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from services.publisher.channels.port import Capabilities, Sample
-from services.publisher.delivery import GONE, Delivery, Refused, Rules, advance
+from services.publisher.delivery import GONE, Delivery, Refused, Rules
 from services.publisher.happenings import (
     Approved,
     Awaited,
@@ -22,6 +22,7 @@ from services.publisher.happenings import (
     Retirement,
 )
 from services.publisher.links import delivery_id
+from services.publisher.machine import advance
 from services.publisher.schedule import begin
 from shared.events import Snapshot, Tombstone
 

@@ -1,6 +1,6 @@
 """A channel's worker: brings what is due to the channel, and every outcome back into the store.
 
-Only `delivery.advance` decides; this file calls and records. Before anything can become visible, `sending` is stored;
+Only `machine.advance` decides; this file calls and records. Before anything can become visible, `sending` is stored;
 after it, the outcome is stored for as long as it takes. A worker that is ended in between leaves `sending` behind,
 which is settled like any other unknown outcome.
 """
@@ -31,7 +31,7 @@ from services.publisher.channels.port import (
     Unknown,
 )
 from services.publisher.deliveries import Deliveries
-from services.publisher.delivery import Delivery, Refused, leased
+from services.publisher.delivery import Delivery, Refused
 from services.publisher.happenings import (
     Answered,
     CannotLook,
@@ -192,7 +192,7 @@ class Worker:
         return Unknown("call_failed", outcome.reason) if isinstance(outcome, Failure) else outcome
 
     async def _sweep(self, delivery: Delivery) -> bool:
-        if leased(delivery, self._around.clock()):
+        if delivery.held(self._around.clock()):
             return False
         return not isinstance(await self._steps.take(delivery, lambda _: LeaseLost()), Refused)
 

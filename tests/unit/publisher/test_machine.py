@@ -1,4 +1,4 @@
-"""Single steps of a delivery; whole histories are in `test_delivery_histories.py`."""
+"""Single steps of a delivery; whole histories are in `test_machine_histories.py`."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from services.publisher.channels.port import (
     Residue,
     Unknown,
 )
-from services.publisher.delivery import Delivery, Lease, Refused, Rules, advance
+from services.publisher.delivery import Delivery, Lease, Refused, Rules
 from services.publisher.happenings import (
     Answered,
     CannotLook,
@@ -30,6 +30,7 @@ from services.publisher.happenings import (
     Retired,
     SendStarted,
 )
+from services.publisher.machine import advance
 from shared.events import DeliveryState
 from tests.unit.publisher.builders import NOON
 
