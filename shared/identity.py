@@ -353,11 +353,7 @@ class Guard:
         """As `verify`; a signature seen to be good is not checked again for a while, the expiry always is."""
         now = monotonic()
         seen_at, claims = self._verified.get(token, (float("-inf"), None))
-        if (
-            claims is not None
-            and now - seen_at < SIGNATURE_SECONDS
-            and claims.exp > time()
-        ):
+        if claims is not None and now - seen_at < SIGNATURE_SECONDS and claims.exp > time():
             return claims
         claims = await verify(token, self._keys)
         if len(self._verified) >= MOST_REMEMBERED:

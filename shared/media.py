@@ -49,7 +49,9 @@ class MediaStore:
             if self._folder is not None and isinstance(data, Path):
                 await asyncio.to_thread(_copy, data, self._folder / path)
             else:
-                await obstore.put_async(self._store, path, data, chunk_size=PART, max_concurrency=PARTS_AT_ONCE)
+                await obstore.put_async(
+                    self._store, path, data, chunk_size=PART, max_concurrency=PARTS_AT_ONCE
+                )
             if self._folder is not None:
                 await asyncio.to_thread(_sync, self._folder / path)
         except (BaseError, OSError) as error:
