@@ -8,14 +8,10 @@ Credentials are names (`env:NAME`, `file:path`), never values, and looked up whe
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-import langcodes
-import pycountry
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -25,9 +21,10 @@ from pydantic import (
     SecretStr,
     ValidationError,
 )
-from pydantic_core import ErrorDetails
 
 from shared import campaign_defaults, located_yaml
+from shared.campaign_fields import BaseUrl, Country, Credential, Hashtag, Id, Language, Text
+from shared.campaign_mistakes import Mistake, sentences
 
 ChannelKind = Literal[
     "website",
@@ -49,7 +46,6 @@ ChannelKind = Literal[
 KINDS: tuple[str, ...] = get_args(ChannelKind)
 OWN_KINDS = frozenset({"website", "webhook"})
 """Kinds that are no social network: nobody is fooled when two of them carry the same text."""
-UNOFFICIAL = ("_user", "_web", "_private", "_unofficial", "userbot", "selfbot", "_scraper")
 REQUIRED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "webhook": (("base_url",), ("secret",)),
     "telegram": (("chat",), ("token",)),
@@ -57,87 +53,18 @@ REQUIRED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Per kind: keys and credentials without which it cannot work. Other kinds are checked by their adapters."""
 
 
-Mistake = tuple[located_yaml.Path, str]
-"""Where in the file, and what in words."""
-
-
 class CampaignError(ValueError):
     """The campaign file cannot be used. The message has one `file:line: …` per mistake."""
 
 
-def _tag(value: str) -> str:
-    try:
-        known = langcodes.tag_is_valid(value)
-    except ValueError:
-        known = False
-    if not known:
-        message = f"{value!r} is no language; write a BCP 47 tag such as az, tr or sr-Latn"
-        raise ValueError(message)
-    canonical = langcodes.standardize_tag(value)
-    if canonical != value:
-        message = f"{value!r} is not in canonical form; write {canonical!r}"
-        raise ValueError(message)
-    return value
-
-
-def _country(value: str) -> str:
-    if len(value) == 2 and value.isupper() and pycountry.countries.get(alpha_2=value) is not None:  # noqa: PLR2004 — alpha-2
-        return value
-    message = f"{value!r} is no country; write its ISO 3166-1 code in two capitals, such as AZ or TR"
-    raise ValueError(message)
-
-
-def _hashtag(value: str) -> str:
-    if value.startswith("#") or not value or not all(c.isalnum() or c == "_" for c in value):
-        message = f"{value!r} is no hashtag; write letters, digits and _ alone, without the #"
-        raise ValueError(message)
-    return value
-
-
-def _base_url(value: str) -> str:
-    if not value.startswith(("https://", "http://")) or value.endswith("/"):
-        message = f"{value!r} is no base URL; write https://host/path without a slash at the end"
-        raise ValueError(message)
-    return value
-
-
-def _credential(value: str) -> str:
-    scheme, _, name = value.partition(":")
-    if scheme not in {"env", "file"} or not name:
-        message = (
-            "a credential must not stand in this file; write env:NAME or file:PATH, where it can be found"
-        )
-        raise ValueError(message)
-    return value
-
-
-def _text(value: object) -> object:
-    return {"en": value} if isinstance(value, str) else value
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 def _reason(value: object) -> object:
     if isinstance(value, str):
         return {"code": value, "text": campaign_defaults.REASONS.get(value, {"en": value})}
     return value
-
-
-Language = Annotated[str, AfterValidator(_tag)]
-Country = Annotated[str, AfterValidator(_country)]
-Text = Annotated[Mapping[Language, str], BeforeValidator(_text), Field(min_length=1)]
-"""A sentence by language; a bare sentence in the file is English."""
-Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-
-
-def text_in(text: Mapping[str, str], language: str) -> str:
-    """`text` in `language`, else in its parent language, in English, in whatever there is."""
-    for tag in (language, language.partition("-")[0], "en"):
-        if tag in text:
-            return text[tag]
-    return next(iter(text.values()))
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 class Section(_Part):
@@ -195,9 +122,9 @@ class Channel(_Part):
     kind: ChannelKind
     languages: tuple[Language, ...] | None = None
     """The languages that it takes; absent means every language."""
-    base_url: Annotated[str, AfterValidator(_base_url)] | None = None
+    base_url: BaseUrl | None = None
     chat: str | None = None
-    credentials: Mapping[str, Annotated[str, AfterValidator(_credential)]] = Field(default_factory=dict)
+    credentials: Mapping[str, Credential] = Field(default_factory=dict)
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Whatever else the adapter of this kind understands; it checks them itself."""
 
@@ -219,7 +146,7 @@ class Campaign(_Part):
     coordinated: tuple[Country, ...] = ()
     """Countries that have a coordinator."""
     sections: tuple[Section, ...] = ()
-    hashtags: tuple[Annotated[str, AfterValidator(_hashtag)], ...] = ()
+    hashtags: tuple[Hashtag, ...] = ()
     partners: tuple[str, ...] = ()
     terms_version: str
     """The version of the terms that a volunteer agrees to."""
@@ -263,7 +190,7 @@ class Campaign(_Part):
         try:
             campaign = cls.model_validate(located.value)
         except ValidationError as error:
-            raise _error(path, located, _sentences(error.errors())) from error
+            raise _error(path, located, sentences(error.errors(), _known_keys(), KINDS)) from error
         object.__setattr__(campaign, "_file", path)
         object.__setattr__(campaign, "_lines", located)
         if mistakes := campaign.mistakes():
@@ -386,59 +313,9 @@ def _conflict(one: Channel, other: Channel) -> str | None:
     )
 
 
-def _error(file: Path, located: located_yaml.Located, found: list[Mistake]) -> CampaignError:
-    lines = sorted({(located.line(path), sentence) for path, sentence in found})
-    return CampaignError("\n".join(f"{file}:{line}: {sentence}" for line, sentence in lines))
-
-
-def _sentences(errors: list[ErrorDetails]) -> list[Mistake]:
-    """Pydantic's complaints in words, but for a list that is short only because its items were refused."""
-    inner = [error["loc"] for error in errors]
-    return [
-        _sentence(error)
-        for error in errors
-        if error["type"] != "too_short"
-        or not any(loc[: len(error["loc"])] == error["loc"] != loc for loc in inner)
-    ]
-
-
-def _sentence(error: ErrorDetails) -> Mistake:  # noqa: PLR0911 — one case per kind of mistake
-    """Where Pydantic's complaint belongs, and the complaint in words that help."""
-    path = tuple(part for part in error["loc"] if part != "[key]")
-    name = ".".join(str(part) for part in path)
-    given = "(not shown)" if "credentials" in path else error["input"]
-    match error["type"]:
-        case "extra_forbidden":
-            close = get_close_matches(str(path[-1]), _keys(path), n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known here are {', '.join(_keys(path))}"
-            return path, f"unknown key {path[-1]!r}; {hint}"
-        case "missing":
-            return path, f"{path[-1]!r} is missing in {'.'.join(map(str, path[:-1])) or 'the file'}; add it"
-        case "literal_error" if path[-1] == "kind":
-            if any(mark in str(given) for mark in UNOFFICIAL):
-                return (
-                    path,
-                    f"kind {given!r} would need an unofficial client, which we do not use; take it out",
-                )
-            close = get_close_matches(str(given), KINDS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"write one of {', '.join(KINDS)}"
-            return path, f"unknown kind {given!r}; {hint}"
-        case "value_error":
-            return path, f"{name}: {error['msg'].removeprefix('Value error, ')}"
-        case "string_type":
-            return path, f"{name}: {given!r} must be text; put it in quotes"
-        case "tuple_type":
-            return path, f"{name}: {given!r} must be a list; write [{given}]"
-        case "string_pattern_mismatch":
-            return path, f"{name}: {given!r} is no id; write up to 32 of a-z, 0-9, _ and -, a letter first"
-        case _:
-            return path, f"{name}: {error['msg']}"
-
-
-def _keys(path: located_yaml.Path) -> list[str]:
-    """The keys known beside `path`."""
-    model: type[BaseModel] = Campaign
+def _known_keys() -> dict[str, list[str]]:
     parts: Mapping[str, type[BaseModel]] = {
+        "": Campaign,
         "channels": Channel,
         "sections": Section,
         "reasons": Reason,
@@ -446,6 +323,9 @@ def _keys(path: located_yaml.Path) -> list[str]:
         "limits": Limits,
         "reported": Reported,
     }
-    if len(path) > 1:
-        model = parts.get(str(path[0]), Campaign)
-    return list(model.model_fields)
+    return {key: list(part.model_fields) for key, part in parts.items()}
+
+
+def _error(file: Path, located: located_yaml.Located, found: list[Mistake]) -> CampaignError:
+    lines = sorted({(located.line(path), sentence) for path, sentence in found})
+    return CampaignError("\n".join(f"{file}:{line}: {sentence}" for line, sentence in lines))

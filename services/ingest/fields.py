@@ -8,10 +8,9 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-import langcodes
-import pycountry
-
 from services.ingest import hashtags
+from shared.registered import canonical_language
+from shared.registered import countries as registered_countries
 
 LONGEST_TAG: Final = 35
 LONGEST_NAME: Final = 100
@@ -31,19 +30,16 @@ class Wrong(ValueError):
 @lru_cache(maxsize=1024)
 def language_tag(given: str) -> str:
     """The canonical form of a registered BCP 47 tag."""
-    try:
-        known = len(given) <= LONGEST_TAG and langcodes.tag_is_valid(given)
-    except ValueError:
-        known = False
-    if not known:
+    canonical = canonical_language(given) if len(given) <= LONGEST_TAG else None
+    if canonical is None:
         raise Wrong("no registered language; give a BCP 47 tag such as az, tr, sr-Latn or pt-BR")
-    return langcodes.standardize_tag(given)
+    return canonical
 
 
 def country_code(given: str, countries: frozenset[str]) -> str:
     """The ISO 3166-1 alpha-2 code in capitals."""
     code = given.upper()
-    if code not in known_countries():
+    if code not in registered_countries():
         raise Wrong("no country; give its ISO 3166-1 code of two letters, such as AZ, TR or GB")
     if countries and code not in countries:
         raise Wrong(f"the campaign does not run there; give one of {', '.join(sorted(countries))}")
@@ -58,12 +54,6 @@ def section_id(given: str | None, sections: frozenset[str]) -> str:
         known = f"give one of {', '.join(sorted(sections))}, or leave it out" if sections else "leave it out"
         raise Wrong(f"the campaign has no such section; {known}")
     return given
-
-
-@lru_cache(maxsize=1)
-def known_countries() -> frozenset[str]:
-    """Every ISO 3166-1 alpha-2 code."""
-    return frozenset(country.alpha_2 for country in pycountry.countries)
 
 
 def shown(value: object) -> str:

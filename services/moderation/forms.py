@@ -2,23 +2,20 @@
 
 from typing import Annotated, Literal
 
-import langcodes
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.moderation.decisions import fingerprint_of
 from services.moderation.policy import Decision, Edits
 from shared.events import Country, Sha256
+from shared.registered import canonical_language
 
 
 def _tag(value: str) -> str:
-    try:
-        known = langcodes.tag_is_valid(value)
-    except ValueError:
-        known = False
-    if not known:
+    canonical = canonical_language(value)
+    if canonical is None:
         message = f"{value!r} is not a registered language; give a BCP 47 tag such as az, tr or sr-Latn"
         raise ValueError(message)
-    return langcodes.standardize_tag(value)
+    return canonical
 
 
 Tag = Annotated[str, StringConstraints(max_length=35), AfterValidator(_tag)]

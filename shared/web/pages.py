@@ -14,7 +14,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared import campaign_defaults
-from shared.campaign import text_in
+from shared.campaign_fields import text_in
 from shared.identity import COOKIE, Principal, csrf_token, end_session, set_session
 from shared.problems import Problem
 from shared.web.assets import Assets

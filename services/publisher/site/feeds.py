@@ -14,7 +14,7 @@ from services.publisher.render import ai_label, credit
 from services.publisher.site import paths
 from services.publisher.site.items import Item
 from services.publisher.site.pages import Masthead, media_url
-from shared.campaign import text_in
+from shared.campaign_fields import text_in
 
 NEWEST: Final = 30
 """Items in a feed."""

@@ -16,7 +16,7 @@ from services.publisher.site import paths
 from services.publisher.site.items import Item
 from services.publisher.site.languages import country_name, day, own_name
 from services.publisher.words import words_for
-from shared.campaign import Text, text_in
+from shared.campaign_fields import Text, text_in
 from shared.events import Media
 from shared.web.language import direction
 

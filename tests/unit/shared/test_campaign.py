@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.campaign import Campaign, CampaignError, Channel, text_in
+from shared.campaign import Campaign, CampaignError, Channel
+from shared.campaign_fields import text_in
 
 FILE = Path("my.yaml")
 MINIMAL = """\
