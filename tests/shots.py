@@ -51,7 +51,7 @@ COMMITTED: Final = frozenset(
 
 async def send(author: Volunteer) -> None:
     """The demonstration's items, from one author."""
-    for number, item in enumerate(ITEMS[:SENT]):
+    for number, item in reversed(list(enumerate(ITEMS[:SENT]))):
         media = []
         for index in range(item.photos):
             upload = await author.upload(photo(number * 10 + index), "photo.jpg", "image/jpeg")

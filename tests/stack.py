@@ -25,6 +25,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 
 CAMPAIGN: Final = """
 name: {{en: Volunteers' Word, az: Könüllülərin sözü, tr: Gönüllülerin Sözü, ru: Слово волонтёров}}
+about: {{en: Volunteers tell in their own languages, az: Könüllülər öz dillərində danışırlar,
+  tr: Gönüllüler kendi dillerinde anlatıyor, ru: Волонтёры рассказывают на своих языках}}
 languages: [az, en, tr, ru, de, fr, ro, es, ka, ar]
 countries: [AZ, TR, GE, DE, RU, NL, GB, CA, US, AU, UA, IL, AT, FR, BE, MD, ES, AE, MA]
 sections: [{{id: youth, name: {{en: Young people, az: Gənclər, tr: Gençler, ru: Молодёжь}}}}]

@@ -30,7 +30,10 @@ def own_name(language: str) -> str:
         name = Locale.parse(language, sep="-").get_display_name()
     except (UnknownLocaleError, ValueError):
         name = None
-    return f"{name[:1].upper()}{name[1:]}" if name else language
+    if not name:
+        return language
+    # `title` leaves Georgian as it is, which begins no sentence with a capital; `upper` would not.
+    return f"{name[:1].title()}{name[1:]}"
 
 
 def country_name(country: str, language: str) -> str:
