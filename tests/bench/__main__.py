@@ -11,9 +11,17 @@ import structlog
 import uvloop
 
 from tests.bench.counting import p4, p6
+from tests.bench.flow import p1, p2, p3, p7
 from tests.bench.report import Finding, show
 
-MEASUREMENTS: Mapping[str, Callable[[], AsyncIterator[Finding]]] = {"P4": p4, "P6": p6}
+MEASUREMENTS: Mapping[str, Callable[[], AsyncIterator[Finding]]] = {
+    "P1": p1,
+    "P2": p2,
+    "P3": p3,
+    "P4": p4,
+    "P6": p6,
+    "P7": p7,
+}
 
 
 async def measure(wanted: Sequence[str]) -> None:
