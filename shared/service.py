@@ -28,6 +28,7 @@ from nats.aio.client import Client as NatsClient
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from shared import outbox, problems
+from shared.body_limit import BodyLimit
 from shared.bus import Failures, Publisher, Settler, Settling, connect_in_place, connection_options, consume
 from shared.events import STAFF_CHANGED
 from shared.health import Health
@@ -86,6 +87,8 @@ class Parts:
     context: Mapping[str, object] = field(default_factory=dict)
     """What handlers get through `Context(name)`."""
     on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
+    long_bodies: Sequence[str] = ()
+    """Paths below which a request may bring any number of bytes; see `shared.body_limit` for the others."""
 
 
 def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) -> Runtime:
@@ -278,6 +281,7 @@ def create_app(process: Process) -> FastAPI:
         telemetry={"operation_spans": False, "metrics": False, "logs": False, "exclude": _is_quiet},
     )
     problems.install(app)
+    app.add_middleware(BodyLimit, except_below=process.parts.long_bodies)
 
     @app.get("/livez", include_in_schema=False)
     async def livez() -> PlainTextResponse:

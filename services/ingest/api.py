@@ -13,7 +13,6 @@ from services.ingest.api_models import (
     WithdrawalAnswer,
     WithdrawalBody,
 )
-from services.ingest.json_route import JsonRoute
 from services.ingest.limits import Limits
 from services.ingest.reception import Receipt, Reception
 from shared.events import as_utc
@@ -30,7 +29,7 @@ PerPage = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
 
 def routes(reception: Reception, guard: Guard, limits: Limits, public_url: str) -> APIRouter:
     """The routes of `/v1/submissions`."""
-    router = APIRouter(prefix="/v1/submissions", tags=["submissions"], route_class=JsonRoute)
+    router = APIRouter(prefix="/v1/submissions", tags=["submissions"])
     asking = Annotated[Principal, Depends(guard.any)]
 
     async def limited(request: Request, author: asking) -> Principal:

@@ -13,7 +13,6 @@ from services.ingest.api_models import (
     VolunteerAnswer,
     VolunteerBody,
 )
-from services.ingest.json_route import JsonRoute
 from services.ingest.limits import Limits
 from services.ingest.sessions import Opened, Sessions
 from shared.identity import Guard, Principal, csrf_token, end_session, jwks, set_session
@@ -21,7 +20,7 @@ from shared.identity import Guard, Principal, csrf_token, end_session, jwks, set
 
 def routes(sessions: Sessions, guard: Guard, limits: Limits, public_key: Ed25519PublicKey) -> APIRouter:
     """The routes of people and their sessions."""
-    router = APIRouter(tags=["people"], route_class=JsonRoute)
+    router = APIRouter(tags=["people"])
     asking = Annotated[Principal, Depends(guard.any)]
 
     @router.post("/v1/volunteers", status_code=201)

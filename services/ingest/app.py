@@ -72,4 +72,5 @@ def assemble(runtime: Runtime) -> Parts:
         outboxes=[people.collection, submissions.collection],
         prepare=[people.prepare, submissions.prepare, *upload_parts.prepare],
         context={"ledger": ledger},
+        long_bodies=["/v1/uploads"],
     )

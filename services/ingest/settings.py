@@ -8,8 +8,6 @@ from pydantic import AliasChoices, Field
 
 from shared.settings import Settings
 
-JSON_BYTES: Final = 64 * 1024
-"""Bytes of a JSON body."""
 KEY_FILE: Final = "tokens.pem"
 
 Count = Annotated[int, Field(ge=1)]
