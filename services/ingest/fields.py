@@ -3,12 +3,12 @@
 Each rule gives the value in canonical form, or raises `Wrong` with a sentence on how to mend it.
 """
 
-import re
-import unicodedata
 from functools import lru_cache
 from typing import Final
 
 from services.ingest import hashtags
+from shared import plain_text
+from shared.plain_text import is_blank
 from shared.registered import canonical_language
 from shared.registered import countries as registered_countries
 
@@ -16,9 +16,6 @@ LONGEST_TAG: Final = 35
 LONGEST_NAME: Final = 100
 """Characters of a name, a pseudonym or a hashtag."""
 MOST_LANGUAGES: Final = 20
-LINE_CONTROLS: Final = frozenset("\t\n\r")
-NO_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-"""Controls, halves of surrogate pairs and non-characters: no writing system uses them, no feed can carry them."""
 SHOWN: Final = 60
 """Characters of a refused value that are shown back."""
 
@@ -65,9 +62,9 @@ def shown(value: object) -> str:
 
 def text(given: str, longest: int) -> str:
     """Text in NFC, else exactly as given."""
-    if (refused := NO_TEXT.search(given)) is not None:
-        raise Wrong(f"holds U+{ord(refused[0]):04X}, which is not text; take it out")
-    normal = unicodedata.normalize("NFC", given)
+    if (refused := plain_text.no_text(given)) is not None:
+        raise Wrong(f"holds {refused}, which is not text; take it out")
+    normal = plain_text.normal(given)
     if len(normal) > longest:
         raise Wrong(f"{len(normal)} characters long; shorten it to {longest}")
     return normal
@@ -76,9 +73,9 @@ def text(given: str, longest: int) -> str:
 def line(given: str, longest: int) -> str:
     """Text on one line that says something."""
     normal = text(given, longest)
-    if any(character in LINE_CONTROLS for character in normal):
+    if plain_text.over_lines(normal):
         raise Wrong("goes over several lines; write it on one")
-    if _is_blank(normal):
+    if is_blank(normal):
         raise Wrong("empty; write a few words")
     return normal
 
@@ -86,13 +83,9 @@ def line(given: str, longest: int) -> str:
 def body_text(given: str, longest: int, *, optional: bool) -> str:
     """Text over any number of lines; it may say nothing when `optional`."""
     normal = text(given, longest)
-    if _is_blank(normal) and not optional:
+    if is_blank(normal) and not optional:
         raise Wrong("empty; write a text, or add a photo or video")
     return normal
-
-
-def _is_blank(text: str) -> bool:
-    return all(character.isspace() or unicodedata.category(character) == "Cf" for character in text)
 
 
 def terms(given: str, current: str) -> str:
@@ -106,7 +99,7 @@ def credit(given: str | None, mode: str) -> str:
     """Whom to credit. An anonymous author's name is not kept, even when one was sent."""
     if mode == "anonymous":
         return ""
-    if given is None or _is_blank(given):
+    if given is None or is_blank(given):
         raise Wrong(f"missing; give the {mode} to show, or choose anonymous")
     return line(given, LONGEST_NAME)
 

@@ -21,6 +21,7 @@ from services.ingest.submissions import Manuscript, Outcome, Submission, Submiss
 from services.ingest.upload_store import Uploads
 from shared.events import Attribution, Media
 from shared.identity import Principal
+from shared.plain_text import no_text
 from shared.problems import Problem
 
 KEY_FORM: Final = re.compile(r"[\x21-\x7e]{1,255}")
@@ -105,8 +106,7 @@ class Reception:
 
         Raises `Problem`: 404 `submission_unknown`, 422 `submission_invalid` for a reason that is no text.
         """
-        refused = fields.NO_TEXT.search(reason or "")
-        if refused is not None:
+        if no_text(reason or "") is not None:
             given = fields.shown(reason)
             raise invalid(
                 Refused((Mistake("reason", given, "holds characters that are not text; take them out"),))

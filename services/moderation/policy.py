@@ -10,6 +10,7 @@ import rfc8785
 
 from services.moderation.screening import Policy, Wording, judge, read
 from shared.events import Approval, CaseState, Media, as_utc
+from shared.plain_text import is_blank, no_text, normal, over_lines
 
 Verdict = Literal["approve", "reject", "request_changes", "escalate"]
 OPEN: Final[frozenset[CaseState]] = frozenset({"screened", "in_review"})
@@ -212,7 +213,7 @@ def _fits(decision: Decision, policy: Policy) -> None:
         raise Refused(
             "channel_missing", "Name at least one channel, or leave channels out to use all.", "channels"
         )
-    _short("note", decision.note or "", policy.note)
+    _written("note", decision.note or "", policy.note)
 
 
 def edited(content: Content, edits: Edits, policy: Policy) -> Content:
@@ -220,9 +221,16 @@ def edited(content: Content, edits: Edits, policy: Policy) -> Content:
     alts = dict(edits.alts or {})
     if unknown := alts.keys() - {media.sha256 for media in content.media}:
         raise Refused("unknown_media", f"{unknown.pop()} is not part of this submission.", "edits.alts")
+    title = content.title if edits.title is None else _written("edits.title", edits.title, policy.title)
+    if is_blank(title):
+        raise Refused("title_missing", "A title must remain.", "edits.title")
+    if edits.title is not None and over_lines(title):
+        raise Refused("not_text", "The title goes over several lines; write it on one.", "edits.title")
+    body = content.body if edits.body is None else _written("edits.body", edits.body, policy.body)
+    alts = {sha256: _written("edits.alts", alt, policy.alt) for sha256, alt in alts.items()}
     after = Content(
-        content.title if edits.title is None else edits.title,
-        content.body if edits.body is None else edits.body,
+        title,
+        body,
         edits.language or content.language,
         content.hashtags if edits.hashtags is None else edits.hashtags,
         tuple(
@@ -230,19 +238,16 @@ def edited(content: Content, edits: Edits, policy: Policy) -> Content:
             for media in content.media
         ),
     )
-    if edits.title is not None:
-        if not after.title.strip():
-            raise Refused("title_missing", "A title must remain.", "edits.title")
-        _short("edits.title", after.title, policy.title)
-    if edits.body is not None:
-        _short("edits.body", after.body, policy.body)
     if len(after.hashtags) > policy.hashtags and edits.hashtags is not None:
         raise Refused("too_long", f"At most {policy.hashtags} hashtags are possible.", "edits.hashtags")
-    for alt in alts.values():
-        _short("edits.alts", alt, policy.alt)
     return after
 
 
-def _short(field: str, text: str, limit: int) -> None:
+def _written(field: str, given: str, limit: int) -> str:
+    """Text in NFC, under the rules that authors have."""
+    if (character := no_text(given)) is not None:
+        raise Refused("not_text", f"{field} holds {character}, which is not text; take it out.", field)
+    text = normal(given)
     if len(text) > limit:
         raise Refused("too_long", f"{field} has {len(text)} characters; at most {limit} are possible.", field)
+    return text

@@ -96,7 +96,11 @@ def test_what_is_decided_is_not_decided_again(state: CaseState) -> None:
         (Decision("reject", ("other",), channels=("site",)), "only_with_approval"),
         (Decision("reject", ("other",), publish_at=NOW), "only_with_approval"),
         (Decision("reject", ("other",), note="x" * 2001), "too_long"),
-        (Decision("approve", edits=Edits(title=" ")), "title_missing"),
+        (Decision("approve", edits=Edits(title=" \u200f")), "title_missing"),
+        (Decision("approve", edits=Edits(title="one\ntwo")), "not_text"),
+        (Decision("approve", edits=Edits(body="a\x00b")), "not_text"),
+        (Decision("approve", edits=Edits(alts={"a" * 64: "\x07"})), "not_text"),
+        (Decision("reject", ("other",), note="\x1b[31m"), "not_text"),
         (Decision("approve", edits=Edits(title="x" * 201)), "too_long"),
         (Decision("approve", edits=Edits(body="x" * 20_001)), "too_long"),
         (Decision("approve", edits=Edits(hashtags=("x",) * 21)), "too_long"),
@@ -215,3 +219,9 @@ def test_approvals_are_told_with_who_and_when() -> None:
     outcome = rule(PLAIN, APPROVE)
 
     assert outcome.approvals == (Approved("one", NOW, digest(CONTENT, Plan())),)
+
+
+def test_what_a_moderator_writes_is_kept_as_what_an_author_writes() -> None:
+    outcome = rule(PLAIN, Decision("approve", edits=Edits(body="e\u0301\n\n\u2067\u0639\u2069  x")))
+
+    assert outcome.content.body == "\u00e9\n\n\u2067\u0639\u2069  x"
