@@ -396,7 +396,7 @@ async def _check_same_site(request: Request, cookie: str) -> None:
         field_ = (await request.form()).get("csrf")
         given = field_ if isinstance(field_, str) else None
     foreign = origin is not None and urlsplit(origin).netloc not in hosts
-    if foreign or given is None or not hmac.compare_digest(given, csrf_token(cookie)):
+    if foreign or given is None or not hmac.compare_digest(given.encode(), csrf_token(cookie).encode()):
         raise Problem(
             403,
             "csrf",

@@ -4,6 +4,7 @@ Raise `Problem` anywhere below a route. `type` is stable (`urn:konullu:problem:<
 which value, and how to mend it. No stack trace and no secret ever leaves the process.
 """
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -25,6 +26,16 @@ TITLES = {status.value: status.phrase for status in HTTPStatus}
 
 class ConfigurationError(Exception):
     """The process must not start as it is configured. The text says what is wrong and how to mend it."""
+
+
+class ProblemResponse(JSONResponse):
+    """The answer that carries a problem. What a stranger sent may be quoted in it, also what UTF-8 cannot say."""
+
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        """Half a character becomes a question mark."""
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 class Problem(Exception):
@@ -50,10 +61,9 @@ class Problem(Exception):
 
     def response(self) -> JSONResponse:
         """The answer that carries it."""
-        return JSONResponse(
+        return ProblemResponse(
             self.document(),
             status_code=self.status,
-            media_type="application/problem+json",
             headers={"Cache-Control": "no-store", **self.headers},
         )
 
@@ -93,6 +103,16 @@ def invalid(errors: list[Any]) -> Problem:
     )
 
 
+def unreadable(cause: BaseException | None) -> Problem:
+    """A body that the framework gave up on, and why."""
+    if isinstance(cause, UnicodeDecodeError):
+        text = "The body is not valid UTF-8 text. Send one JSON object in UTF-8."
+        return Problem(400, "malformed_body", text)
+    # The parser's own bounds: how deep a value may be nested, how many digits a number may have.
+    text = "The body is nested too deeply or holds an endless number. Send one plain JSON object in UTF-8."
+    return Problem(400, "malformed_json", text)
+
+
 def install(app: FastAPI) -> None:
     """Make every failure of a route a problem document."""
 
@@ -108,12 +128,8 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)  # noqa: S101 - as above
         code = HTTPStatus(error.status_code).name.lower()
         if "parsing the body" in str(error.detail):
-            code, detail = (
-                "malformed_body",
-                "The body is not valid UTF-8 text. Send one JSON object in UTF-8.",
-            )
-        else:
-            detail = f"{error.detail}. Check the address and the method against /docs."
+            return unreadable(error.__cause__).response()
+        detail = f"{error.detail}. Check the address and the method against /docs."
         return Problem(error.status_code, code, detail, headers=error.headers).response()
 
     async def away(_request: Request, error: Exception) -> JSONResponse:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import Request
 
 from shared.events import Scopes
 from shared.identity import (
     Issuer,
     OwnKeys,
     Principal,
+    _check_same_site,
     csrf_token,
     jwks,
     key_id,
@@ -121,3 +123,14 @@ def test_a_key_set_survives_its_own_document() -> None:
 def test_a_form_token_belongs_to_one_session() -> None:
     assert csrf_token("one") == csrf_token("one")
     assert csrf_token("one") != csrf_token("two")
+
+
+@pytest.mark.parametrize("given", [None, "", "another", "\u00c9\u00e9", csrf_token("other")])
+async def test_a_form_token_that_is_not_the_sessions_is_refused(given: str | None) -> None:
+    headers = [] if given is None else [(b"x-csrf-token", given.encode("latin-1"))]
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": headers})
+
+    with pytest.raises(Problem) as caught:
+        await _check_same_site(request, "cookie")
+
+    assert (caught.value.status, caught.value.code) == (403, "csrf")
