@@ -20,6 +20,8 @@ from shared.service import Parts, Runtime
 
 WEB: Final = Path(__file__).parent / "web"
 MOUNT: Final = "/reach"
+CONSUMERS: Final = 3
+"""Batches of each kind in work at a time; they fit into what the consumers may leave unacknowledged."""
 
 
 def assemble(runtime: Runtime) -> Parts:
@@ -55,10 +57,10 @@ def assemble(runtime: Runtime) -> Parts:
         ],
         outboxes=[announcer.collection],
         jobs={
-            # Two of each: while one waits for the store, the other fetches.
+            # Three of each: while one waits for the store, the others fetch, and what they have fetched shares a write.
             **{
                 f"count_{name}_{number}": partial(batches, topic, partial(handler, counts=counts))
-                for number in range(2)
+                for number in range(CONSUMERS)
                 for name, topic, handler in (
                     ("clicks", REACH_CLICKED, handlers.count_clicks),
                     ("samples", REACH_SAMPLED, handlers.count_samples),

@@ -35,6 +35,7 @@ from services.metrics.projection import (
     additions,
 )
 from services.metrics.tally import Click, Delivery, Sample
+from services.metrics.together import Together
 from shared.mongo import Database, Document
 from shared.settle import Unavailable
 
@@ -67,6 +68,8 @@ class Counts:
         self._heads = database["heads"]
         self._recent: deque[Entry] = deque(maxlen=RECENT)
         self._lock = asyncio.Lock()
+        self._clicks = Together(self._admit_clicks)
+        self._samples = Together(self._admit_samples)
         self._written = asyncio.Event()
 
     async def prepare(self) -> None:
@@ -85,13 +88,20 @@ class Counts:
         clicks = [event for event in events if isinstance(event, Click)]
         samples = [event for event in events if isinstance(event, Sample)]
         admitted = 0
-        for entry in (
-            await self._append(lambda accounts: admit_clicks(accounts, clicks), clicks, first, last),
-            await self._append(lambda accounts: admit_samples(accounts, samples), samples, first, last),
-        ):
-            admitted += 0 if entry is None else len(entry.events)
+        if clicks:
+            admitted += await self._clicks.admit(clicks, first, last)
+        if samples:
+            admitted += await self._samples.admit(samples, first, last)
         telemetry.counted(admitted, repeated=len(events) - admitted)
         return admitted
+
+    async def _admit_clicks(self, clicks: Sequence[Click], first: int, last: int) -> set[int]:
+        entry = await self._append(lambda accounts: admit_clicks(accounts, clicks), clicks, first, last)
+        return set() if entry is None else {event.id for event in entry.events}
+
+    async def _admit_samples(self, samples: Sequence[Sample], first: int, last: int) -> set[int]:
+        entry = await self._append(lambda accounts: admit_samples(accounts, samples), samples, first, last)
+        return set() if entry is None else {event.id for event in entry.events}
 
     async def know(self, delivery: Delivery) -> bool:
         """Give a code its delivery; what was counted for the code before is broken down from now on too."""

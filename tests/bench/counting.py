@@ -15,6 +15,7 @@ from nats.aio.client import Client as Link
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from services.metrics import handlers
+from services.metrics.app import CONSUMERS
 from services.metrics.counts import Counts
 from services.metrics.figures import figures_of
 from services.metrics.garbage import collect_rarely
@@ -33,10 +34,10 @@ from tests.unit.metrics.happenings import START, click, delivery, sample
 
 Handle = Callable[[Batch], Awaitable[None]]
 
-ROUNDS = 4
+ROUNDS = 2
 """What is compared is measured in turn, so that the machine's other work disturbs all alike."""
-COUNTED = 25_000
-UPSERTED = 500
+COUNTED = 60_000
+UPSERTED = 1_000
 DELIVERIES = 600
 LARGE = 1_000_000
 LARGE_DELIVERIES = 3_000
@@ -131,7 +132,7 @@ async def counted(
         asyncio.create_task(counts.run()),
         *(
             asyncio.create_task(consume_batches(link, settler, topic, handle, service="metrics"))
-            for _ in range(2)
+            for _ in range(CONSUMERS)
         ),
     ]
     while await left():
