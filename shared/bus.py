@@ -46,9 +46,12 @@ log = structlog.get_logger()
 HANDLER_DEADLINE_SECONDS: Final = 10.0
 PUBLISH_TIMEOUT_SECONDS: Final = 5
 FETCH: Final = 10
+FETCH_TIMEOUT_SECONDS: Final = 5.0
 _SHORT_REPLY: Final = 9
 """Fields of an acknowledgement's subject on a server without a domain."""
-FETCH_TIMEOUT_SECONDS: Final = 5.0
+
+Batch = list[tuple[int, Any]]
+"""Stream sequences with their events, in the order in which they came."""
 
 
 async def connection(settings: Settings, *, name: str) -> Client:
@@ -255,9 +258,7 @@ class Settler:
             buried(raw.subject)
             await self._failures.forget(key)
 
-    async def run_batch(
-        self, raws: Sequence[Msg], handle: Callable[[list[tuple[int, Any]]], Awaitable[None]]
-    ) -> None:
+    async def run_batch(self, raws: Sequence[Msg], handle: Callable[[Batch], Awaitable[None]]) -> None:
         """Handle the well-formed messages of a batch together, all or nothing; malformed ones are buried one by one."""
         good: list[tuple[Msg, Any]] = []
         for raw in raws:
@@ -301,7 +302,7 @@ def _raiser(error: Exception) -> Callable[[], Awaitable[None]]:
 
 
 def _single(
-    handle: Callable[[list[tuple[int, Any]]], Awaitable[None]], raw: Msg, event: Any
+    handle: Callable[[Batch], Awaitable[None]], raw: Msg, event: Any
 ) -> Callable[[], Awaitable[None]]:
     async def call() -> None:
         await handle([(raw.metadata.sequence.stream, event)])
@@ -363,10 +364,6 @@ def consume(broker: NatsBroker, topic: Topic[Any], *, service: str) -> Callable[
         ack_policy=AckPolicy.MANUAL,
         title=f"{topic.subject}:{service}",
     )
-
-
-Batch = list[tuple[int, Any]]
-"""Stream sequences with their events, in the order in which they came."""
 
 
 async def consume_batches(

@@ -220,11 +220,6 @@ class Campaign(_Part):
             for name, reference in channel.credentials.items()
         }
 
-    def check_credentials(self, environ: Mapping[str, str]) -> None:
-        """Look every channel's credentials up, as the publisher does at its start. Raises `CampaignError`."""
-        for channel in self.channels:
-            self.secrets(channel.id, environ)
-
     def mistakes(self) -> list[Mistake]:
         """What no single value shows: repetitions, channels that lack something, accounts in disguise."""
         return [*self._repeated(), *self._incomplete(), *self._disguised()]

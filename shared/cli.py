@@ -80,7 +80,7 @@ def audit(context: typer.Context) -> None:
 
 @app.command(context_settings=PASS_ON)
 def recount(context: typer.Context) -> None:
-    """Work all counters out again from the counted events, compare, and replace them."""
+    """Work all counters out again from the counted events and compare; `--replace` makes the new ones valid."""
     _pass_on("services.metrics.rebuild", context)
 
 

@@ -27,6 +27,8 @@ LEFT_OVER_AFTER_SECONDS: Final = 2.0
 """An entry this old was left by a process that died, or by an outage."""
 PAGE: Final = 200
 PUBLISHING_AT_ONCE: Final = 32
+LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before any entry: a range with two ends is answered from the index by every server."""
 
 
 def entry(topic: Topic[Any], event: Event, traceparent: str | None = None) -> Document:
@@ -85,12 +87,12 @@ class Relay:
         self._wake.set()
 
     async def run(self) -> None:
-        """Publish for ever: nudged documents at once, left-over ones every second."""
-        left_over_at = 0.0
+        """Publish for ever: nudged documents at once, left-over ones every second, however often it is nudged."""
         loop = asyncio.get_running_loop()
+        left_over_at = loop.time() - POLL_SECONDS
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                await asyncio.wait_for(self._wake.wait(), left_over_at + POLL_SECONDS - loop.time())
             self._wake.clear()
             for collection in self._collections:
                 await self._publish_nudged(collection)
@@ -115,9 +117,7 @@ class Relay:
         limit = datetime.now(UTC) - older_than
         while True:
             documents = (
-                await collection.find(
-                    {"outbox_since": {"$gt": datetime(2000, 1, 1, tzinfo=UTC), "$lte": limit}}, {"outbox": 1}
-                )
+                await collection.find({"outbox_since": {"$gt": LONG_AGO, "$lte": limit}}, {"outbox": 1})
                 .limit(PAGE)
                 .to_list(None)
             )

@@ -9,7 +9,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection as Some
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from pymongo.errors import DuplicateKeyError
@@ -21,7 +21,6 @@ STAGES: Final[tuple[Stage, ...]] = ("first", "second", "escalated")
 DECIDED: Final = "decided"
 """The lane of cases that have left the queue, in the order of their decisions."""
 SETTLED: Final = timedelta(seconds=30)
-LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ def test_a_missing_credential_is_told_with_its_line(where: str) -> None:
     campaign = Campaign.parse(with_channels("{id: site, kind: website}", channel).encode(), FILE)
 
     with pytest.raises(CampaignError, match=r"my.yaml:7: the .*(ABSENT|absent) is"):
-        campaign.check_credentials({})
+        campaign.secrets("w", {})
 
 
 X = "{{id: {id}, kind: x, credentials: {{key: 'env:{key}'}}{more}}}"
