@@ -27,11 +27,12 @@ class Body(BaseModel):
     def _known_fields_only(cls, given: Any) -> Any:
         unknown = [name for name in given if name not in cls.model_fields] if isinstance(given, dict) else []
         if unknown:
-            name, known = unknown[0], list(cls.model_fields)
-            close = get_close_matches(str(name), known, n=1)
+            # JSON can name half a character, which no answer could quote.
+            name, known = str(unknown[0])[:60].encode("utf-8", "replace").decode(), list(cls.model_fields)
+            close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
             message = "there is no field {name}; {hint}"
-            raise PydanticCustomError("unknown_field", message, {"name": str(name)[:60], "hint": hint})
+            raise PydanticCustomError("unknown_field", message, {"name": name, "hint": hint})
         return given
 
 
