@@ -1,12 +1,15 @@
 """What moderators send: bodies of the API, and the same from the pages' forms."""
 
-from typing import Annotated, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from starlette.datastructures import FormData
 
 from services.moderation.decisions import fingerprint_of
-from services.moderation.policy import Decision, Edits
+from services.moderation.policy import Content, Decision, Edits
 from shared.events import Country, Sha256
+from shared.problems import Problem
 from shared.registered import canonical_language
 
 
@@ -86,3 +89,59 @@ class RecallRequest(Body):
     """Why everything published of a submission is to be removed."""
 
     reason: Reason
+
+
+def decision_of(form: FormData, content: Content) -> DecisionRequest:
+    """The decision on `content` that a form carries. Raises `pydantic.ValidationError`, or 422 `publish_at`."""
+    verdict = str(form.get("verdict", ""))
+    body: dict[str, Any] = {
+        "claim_token": str(form.get("claim_token", "")),
+        "verdict": verdict,
+        "reasons": tuple(map(str, form.getlist("reasons"))) if verdict != "approve" else (),
+        "note": str(form.get("note", "")).strip() or None,
+        "classes": tuple(map(str, form.getlist("classes"))),
+    }
+    if verdict == "approve":
+        body |= {
+            "edits": _edits(form, content),
+            "channels": tuple(map(str, form.getlist("channels"))) or None,
+            "publish_at": _time(str(form.get("publish_at", "")), str(form.get("offset", ""))),
+        }
+    return DecisionRequest.model_validate(body)
+
+
+def _edits(form: FormData, content: Content) -> dict[str, Any] | None:
+    edits: dict[str, Any] = {}
+    for field in ("title", "body"):
+        value = _lines(str(form.get(field, getattr(content, field))))
+        if value != _lines(getattr(content, field)):
+            edits[field] = value
+    if "hashtags" in form:
+        hashtags = tuple(word.lstrip("#") for word in str(form["hashtags"]).replace(",", " ").split())
+        if hashtags != content.hashtags:
+            edits["hashtags"] = hashtags
+    alts = {
+        media.sha256: alt
+        for media in content.media
+        if (alt := _lines(str(form.get(f"alt-{media.sha256}", media.alt)))) != _lines(media.alt)
+    }
+    if alts:
+        edits["alts"] = alts
+    return edits or None
+
+
+def _lines(text: str) -> str:
+    """A browser sends line breaks as CRLF; that alone is no edit."""
+    return text.replace("\r\n", "\n")
+
+
+def _time(local: str, offset: str) -> datetime | None:
+    """A time as a browser's field gives it, `offset` minutes behind UTC; without one, UTC."""
+    if not local:
+        return None
+    try:
+        return datetime.fromisoformat(local).replace(tzinfo=UTC) + timedelta(minutes=int(offset or 0))
+    except (ValueError, OverflowError):
+        raise Problem(
+            422, "publish_at", f"{local[:40]!r} is not a date and time; choose one.", field="publish_at"
+        ) from None

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -14,7 +14,7 @@ from starlette.datastructures import FormData
 from services.moderation.case import Case
 from services.moderation.changes import changes, marked
 from services.moderation.desk import Desk, reader_of
-from services.moderation.forms import DecisionRequest, RecallRequest
+from services.moderation.forms import RecallRequest, decision_of
 from services.moderation.photos import Photos
 from services.moderation.policy import OPEN, Content
 from services.moderation.queue import Reader, Slot
@@ -132,7 +132,7 @@ class Console:
         form = await request.form()
         case = await self.desk.case(case_id, principal)
         try:
-            body = decision_of(form, case)
+            body = decision_of(form, case.standing.content)
             await self.desk.decide(body.claim_token, body.decision, principal, fingerprint=body.fingerprint)
         except ValidationError as error:
             problem = Problem(422, "invalid", error.errors()[0]["msg"], field="decision")
@@ -171,59 +171,6 @@ def edits_shown(sent: Content, content: Content) -> list[dict[str, Any]]:
     return [
         {"field": name, "parts": changes(before, after)} for name, before, after in fields if before != after
     ]
-
-
-def decision_of(form: FormData, case: Case) -> DecisionRequest:
-    """The decision that a form carries. Raises `pydantic.ValidationError`."""
-    verdict = str(form.get("verdict", ""))
-    body: dict[str, Any] = {
-        "claim_token": str(form.get("claim_token", "")),
-        "verdict": verdict,
-        "reasons": tuple(map(str, form.getlist("reasons"))) if verdict != "approve" else (),
-        "note": str(form.get("note", "")).strip() or None,
-        "classes": tuple(map(str, form.getlist("classes"))),
-    }
-    if verdict == "approve":
-        body |= {
-            "edits": _edits(form, case.standing.content),
-            "channels": tuple(map(str, form.getlist("channels"))) or None,
-            "publish_at": _time(str(form.get("publish_at", "")), str(form.get("offset", ""))),
-        }
-    return DecisionRequest.model_validate(body)
-
-
-def _edits(form: FormData, content: Content) -> dict[str, Any] | None:
-    edits: dict[str, Any] = {}
-    for field in ("title", "body"):
-        # A browser sends line breaks as CRLF; that alone is no edit.
-        value = str(form.get(field, getattr(content, field)))
-        if value.replace("\r\n", "\n") != getattr(content, field).replace("\r\n", "\n"):
-            edits[field] = value.replace("\r\n", "\n")
-    if "hashtags" in form:
-        hashtags = tuple(word.lstrip("#") for word in str(form["hashtags"]).replace(",", " ").split())
-        if hashtags != content.hashtags:
-            edits["hashtags"] = hashtags
-    alts = {
-        media.sha256: str(form[f"alt-{media.sha256}"]).replace("\r\n", "\n")
-        for media in content.media
-        if f"alt-{media.sha256}" in form
-        and str(form[f"alt-{media.sha256}"]).replace("\r\n", "\n") != media.alt.replace("\r\n", "\n")
-    }
-    if alts:
-        edits["alts"] = alts
-    return edits or None
-
-
-def _time(local: str, offset: str) -> datetime | None:
-    """A time as a browser's field gives it, `offset` minutes behind UTC; without one, UTC."""
-    if not local:
-        return None
-    try:
-        return datetime.fromisoformat(local).replace(tzinfo=UTC) + timedelta(minutes=int(offset or 0))
-    except (ValueError, OverflowError):
-        raise Problem(
-            422, "publish_at", f"{local[:40]!r} is not a date and time; choose one.", field="publish_at"
-        ) from None
 
 
 def away(url: str) -> Response:
