@@ -44,7 +44,7 @@ FRESH_SECONDS: Final = 1.0
 SIGNATURE_SECONDS: Final = 60.0
 """For how long a token's good signature is remembered: a key that is taken away counts at most this much longer."""
 MOST_REMEMBERED: Final = 10_000
-"""Tokens with a remembered signature; a bound on memory, nothing depends on it."""
+"""Tokens with a remembered signature, and people with a remembered epoch; a bound on memory, nothing depends on it."""
 STAFF: Final[tuple[Role, ...]] = tuple(role for role in get_args(Role) if role != "volunteer")
 IMPLIED: Final[Mapping[str, tuple[str, ...]]] = {"admin": STAFF, "editor": ("moderator",)}
 """Roles whose rights include those of others."""
@@ -280,7 +280,7 @@ class Epochs:
                 bool(found.get("active", True)),
                 frozenset(found.get("ended_sessions", ())),
             )
-            if len(self._seen) > 10_000:  # noqa: PLR2004 - a bound on memory, nothing depends on it
+            if len(self._seen) >= MOST_REMEMBERED:
                 self._seen.clear()
             self._seen[claims.sub] = known
         _, epoch, active, ended = known

@@ -21,7 +21,6 @@ from shared.settle import Unavailable
 log = structlog.get_logger()
 
 RETRY_AFTER_SECONDS = 5
-TITLES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class ConfigurationError(Exception):

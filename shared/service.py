@@ -1,6 +1,6 @@
 """One process: HTTP, bus, store, outbox relay, health, metrics, shutdown. Written once for all four services.
 
-A service's `app.py` gives `assemble(runtime) -> Parts`, its page of wiring; `create_app` does the rest. The process serves
+A service's `app.py` gives `assemble(runtime) -> Parts`, its page of wiring; `run` does the rest. The process serves
 `/livez` from the first moment, waits for its store and bus as long as it takes, refuses to start (exit 78) when the
 broker's configuration is not the repository's, and is `/readyz` only when everything is there.
 """
