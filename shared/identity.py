@@ -240,6 +240,7 @@ class Epochs:
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
         self._seen: dict[str, tuple[float, int, bool, frozenset[str]]] = {}
+        self._changes = 0
 
     async def apply(self, event: StaffChanged) -> None:
         """Take in a change; older versions than the known one change nothing."""
@@ -262,12 +263,14 @@ class Epochs:
     def forget(self, person_id: str) -> None:
         """Ask the store at the next check."""
         self._seen.pop(person_id, None)
+        self._changes += 1
 
     async def refuses(self, claims: Claims) -> bool:
         """Whether the token counts no more. At most `FRESH_SECONDS` behind the store."""
         now = monotonic()
         known = self._seen.get(claims.sub)
         if known is None or now - known[0] > FRESH_SECONDS:
+            changes = self._changes
             found = (
                 await self._collection.find_one(
                     {"_id": claims.sub}, {"epoch": 1, "active": 1, "ended_sessions": 1}
@@ -282,7 +285,9 @@ class Epochs:
             )
             if len(self._seen) >= MOST_REMEMBERED:
                 self._seen.clear()
-            self._seen[claims.sub] = known
+            # What was read while a change came in may be from before it, and must not be remembered.
+            if changes == self._changes:
+                self._seen[claims.sub] = known
         _, epoch, active, ended = known
         return claims.epoch < epoch or not active or (claims.sid is not None and claims.sid in ended)
 
