@@ -13,7 +13,9 @@ def test_make_alone_lists_every_target() -> None:
         if ": " in line and " ## " in line and not line.startswith("\t")
     }
 
-    listing = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
 
     assert targets == {line.split()[1] for line in listing.splitlines()}
     assert {"up", "down", "test", "check", "demo", "bench", "shots", "lock", "format", "help"} == targets
