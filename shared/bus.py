@@ -24,7 +24,6 @@ from nats.js.errors import APIError, NoStreamResponseError
 from shared.events import BY_SUBJECT, Topic
 from shared.health import Health
 from shared.mongo import Collection
-from shared.pull import Pull
 from shared.settings import Settings
 from shared.settle import (
     MAX_FAILURES,
@@ -383,9 +382,14 @@ async def consume_batches(
     acknowledges a batch only as a whole. Waits up to `linger` seconds for a batch to fill.
     """
     consumer = consumer_of(service, topic)
-    pull = Pull(link, stream=topic.stream, durable=consumer.durable, size=size)
-    try:
-        while True:
-            await settler.run_batch(await pull.batch(linger), handle)
-    finally:
-        await attempt(pull.close())
+    subscription = await link.jetstream().pull_subscribe_bind(durable=consumer.durable, stream=topic.stream)
+    while True:
+        messages = await attempt(subscription.fetch(batch=size, timeout=FETCH_TIMEOUT_SECONDS))
+        if isinstance(messages, Failure):
+            await asyncio.sleep(0.05 if isinstance(messages.error, asyncio.TimeoutError) else 1.0)
+            continue
+        if len(messages) < size and linger > 0:
+            more = await attempt(subscription.fetch(batch=size - len(messages), timeout=linger))
+            if not isinstance(more, Failure):
+                messages = [*messages, *more]
+        await settler.run_batch(messages, handle)

@@ -20,8 +20,8 @@ from shared.service import Parts, Runtime
 
 WEB: Final = Path(__file__).parent / "web"
 MOUNT: Final = "/reach"
-CONSUMERS: Final = 2
-"""Batches of each kind in work at a time. With as many on their way, they fit into what may be unacknowledged."""
+CONSUMERS: Final = 3
+"""Batches of each kind in work at a time; they fit into what the consumers may leave unacknowledged."""
 
 
 def assemble(runtime: Runtime) -> Parts:
@@ -57,7 +57,7 @@ def assemble(runtime: Runtime) -> Parts:
         ],
         outboxes=[announcer.collection],
         jobs={
-            # Two of each: while one waits for the store, the other goes on, and what they have at a time shares a write.
+            # Three of each: while one waits for the store, the others fetch, and what they have fetched shares a write.
             **{
                 f"count_{name}_{number}": partial(batches, topic, partial(handler, counts=counts))
                 for number in range(CONSUMERS)
