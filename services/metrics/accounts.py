@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 from zlib import crc32
 
 from services.metrics.tally import (
+    REACHED,
     Change,
     Click,
     Delivery,
@@ -162,6 +163,8 @@ class Accounts:
         self.generation = 1
         self.by_code: dict[str, Account] = {}
         self.by_submission: dict[str, list[str]] = {}
+        self.with_people: set[str] = set()
+        """Codes of deliveries of which it is known how many people they reached."""
         self.memory = Memory(remembered)
 
     def of(self, code: str) -> Account:
@@ -170,6 +173,12 @@ class Accounts:
         if account is None:
             account = self.by_code[code] = Account()
         return account
+
+    def figure(self, code: str, span: Span, audience: str, figure: Figure) -> None:
+        """From now on this is the figure."""
+        self.of(code).figures.setdefault(span, {})[audience] = figure
+        if span.metric == REACHED:
+            self.with_people.add(code)
 
     def know(self, delivery: Delivery) -> None:
         """From now on the code is this delivery's."""
@@ -194,7 +203,7 @@ class Accounts:
                 account.clicked_at = max(account.clicked_at, latest)
         for code, span, audience, figure in entry.figured():
             if done.get(shard_of(code), 0) < number:
-                self.of(code).figures.setdefault(span, {})[audience] = figure
+                self.figure(code, span, audience, figure)
         if entry.known is not None:
             self.know(entry.known)
         self.memory.add((event.at // SLOT_MS, event.id) for event in entry.events)

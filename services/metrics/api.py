@@ -86,11 +86,11 @@ def _day(name: str, given: str | None) -> str | None:
         ) from None
 
 
-def item_of(one: Answer) -> dict[str, Any]:
-    """A row as it is answered. Pure."""
+def item_of(one: Answer, by: tuple[str, ...]) -> dict[str, Any]:
+    """A row as it is answered, its dimensions in the order in which they were asked for. Pure."""
     measure = one.row.measure
     return {
-        **{name: value or None for name, value in one.values.items()},
+        **{name: one.values[name] or None for name in by},
         "metric": measure.metric,
         "value": one.row.value,
         "kind": measure.kind,
@@ -115,8 +115,9 @@ def routes(counts: Counts, roll: Roll, guard: Guard) -> APIRouter:
         `delta` counts what happened in these days, `period` sums what channels say of these days, `cumulative` is for all
         time and shown when it was observed last in these days. `reached` is the largest single figure, never a sum.
         """
-        found = await answer(counts, question_of(by, from_, to))
-        return {"items": [item_of(one) for one in found], "next": None}
+        question = question_of(by, from_, to)
+        found = await answer(counts, question)
+        return {"items": [item_of(one, question.by) for one in found], "next": None}
 
     @router.get("/v1/campaign", response_model=CampaignAnswer)
     async def campaign() -> dict[str, Any]:

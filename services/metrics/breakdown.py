@@ -170,15 +170,31 @@ def _changes(
     return found
 
 
+@lru_cache(maxsize=20_000)
+def _value(part: str) -> str:
+    return unquote(part)
+
+
+@lru_cache(maxsize=1_000)
+def _measure(metric: str, kind: str, source: str) -> Measure:
+    return Measure(unquote(metric), unquote(kind), unquote(source))
+
+
 def rows(tables: Iterable[Mapping[str, Sequence[int]]]) -> list[Row]:
     """The figures of one grouping, summed over counters of periods that don't overlap."""
-    sums: Sums = {}
+    whole: Mapping[str, Sequence[int]] = {}
+    several: Sums | None = None
     for table in tables:
-        for key, (value, figures, as_of) in table.items():
-            add(sums, key, value, figures, as_of)
+        if not whole:
+            whole = table
+        else:
+            several = merge(
+                {key: list(place) for key, place in whole.items()} if several is None else several, table
+            )
+            whole = several
     found = []
-    for key, (value, figures, as_of) in sums.items():
-        metric, kind, source, *values = values_of(key)
+    for key, (value, figures, as_of) in whole.items():
         if figures > 0:
-            found.append(Row(tuple(values), Measure(metric, kind, source), value, as_of))
+            metric, kind, source, *values, _ = key.split("|")
+            found.append(Row(tuple(map(_value, values)), _measure(metric, kind, source), value, as_of))
     return found

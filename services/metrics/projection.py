@@ -99,13 +99,14 @@ def accounts_in(documents: Iterable[Mapping[str, Any]], accounts: Accounts) -> d
         for code, stored in loads(document["accounts"]).items():
             if known := stored.get("known"):
                 accounts.know(delivery_in(known))
-            _account_in(stored, accounts.of(code))
+            _account_in(code, stored, accounts)
     return ahead
 
 
-def _account_in(stored: Mapping[str, Any], account: Account) -> None:
+def _account_in(code: str, stored: Mapping[str, Any], accounts: Accounts) -> None:
+    account = accounts.of(code)
     account.clicks.update(stored["clicks"])
     account.clicked_at = stored["clicked_at"]
     for key, (value, observed, source) in stored["figures"].items():
         metric, kind, day, audience = values_of(key)
-        account.figures.setdefault(Span(metric, kind, day), {})[audience] = Figure(value, observed, source)
+        accounts.figure(code, Span(metric, kind, day), audience, Figure(value, observed, source))

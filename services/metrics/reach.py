@@ -14,8 +14,6 @@ from services.metrics.breakdown import (
     Measure,
     Row,
     Table,
-    add,
-    key_of,
     name_of,
     rows,
 )
@@ -94,8 +92,14 @@ async def answer(counts: Counts, question: Question) -> list[Answer]:
         found = list(walk(counts.accounts.by_code.values(), question, summed=True))
     else:
         found = await _from_counters(counts, question)
-    found += walk(counts.accounts.by_code.values(), question, summed=False)
-    return sorted(found, key=lambda one: (one.row.measure, -one.row.value, tuple(one.values.values())))
+    accounts = counts.accounts
+    found += walk([accounts.by_code[code] for code in accounts.with_people], question, summed=False)
+    by_measure: dict[Measure, list[Answer]] = {}
+    for one in found:
+        by_measure.setdefault(one.row.measure, []).append(one)
+    for answers in by_measure.values():
+        answers.sort(key=lambda one: (-one.row.value, one.row.values))
+    return [one for measure in sorted(by_measure) for one in by_measure[measure]]
 
 
 async def _from_counters(counts: Counts, question: Question) -> list[Answer]:
@@ -115,7 +119,7 @@ def _answer(question: Question, row: Row, day: str = "") -> Answer:
     values = dict(zip(question.group, row.values, strict=True))
     if question.by_day:
         values[DAY_DIMENSION] = day
-    return Answer({name: values[name] for name in question.by}, row)
+    return Answer(values, row)
 
 
 class _Stand(NamedTuple):
@@ -147,40 +151,32 @@ def _stands(account: Account, *, by_audience: bool, summed: bool) -> Iterator[_S
 
 def walk(accounts: Iterable[Account], question: Question, *, summed: bool) -> list[Answer]:
     """A breakdown by any number of dimensions, account by account: of what is summed, or of the people reached. Pure."""
-    sums: dict[str, list[int]] = {}
-    meaning: dict[str, tuple[Measure, tuple[str, ...]]] = {}
+    sums: dict[tuple[Measure, tuple[str, ...]], tuple[int, int]] = {}
     for account in accounts:
         if account.delivery is None:
             continue
         for stand in _stands(account, by_audience=AUDIENCE in question.by, summed=summed):
-            if not question.first <= stand.day <= question.last:
+            if stand.figures <= 0 or not question.first <= stand.day <= question.last:
                 continue
             for values in product(*(_options(account.delivery, stand, name) for name in question.by)):
-                key = key_of(*stand.measure, *values)
-                meaning[key] = (stand.measure, values)
-                if summed:
-                    add(sums, key, stand.value, stand.figures, stand.as_of)
-                elif stand.value >= sums.get(key, [0])[0]:
-                    sums[key] = [stand.value, 1, stand.as_of]
+                key = (stand.measure, values)
+                value, as_of = sums.get(key, (0, 0))
+                sums[key] = (
+                    (value + stand.value, max(as_of, stand.as_of))
+                    if summed
+                    else max((value, as_of), (stand.value, stand.as_of))
+                )
     return [
-        Answer(
-            dict(zip(question.by, meaning[key][1], strict=True)),
-            Row(meaning[key][1], meaning[key][0], value, as_of),
-        )
-        for key, (value, _, as_of) in sums.items()
+        Answer(dict(zip(question.by, values, strict=True)), Row(values, measure, *place))
+        for (measure, values), place in sums.items()
     ]
 
 
 def _options(delivery: Delivery, stand: _Stand, dimension: str) -> Sequence[str]:
-    dims = delivery.dims
     if dimension == "hashtag":
-        return dims.hashtags or (NOBODY,)
-    given = {
-        "channel": dims.channel,
-        "language": dims.language,
-        "country": dims.country,
-        "section": dims.section,
-        AUDIENCE: stand.audience,
-        DAY_DIMENSION: stand.day,
-    }
-    return (given[dimension],)
+        return delivery.dims.hashtags or (NOBODY,)
+    if dimension == AUDIENCE:
+        return (stand.audience,)
+    if dimension == DAY_DIMENSION:
+        return (stand.day,)
+    return (getattr(delivery.dims, dimension),)

@@ -82,8 +82,8 @@ def reached(accounts: Accounts) -> Total | None:
     """The largest number of people that one delivery is known to have reached."""
     found = [
         of_span(figures)
-        for account in accounts.by_code.values()
-        for span, figures in account.figures.items()
+        for code in accounts.with_people
+        for span, figures in accounts.by_code[code].figures.items()
         if span.metric == REACHED
     ]
     return largest(found)

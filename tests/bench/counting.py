@@ -215,6 +215,7 @@ def large_event(chance: Random, of: Delivery, day: int) -> Click | Sample:
 
 async def p6() -> AsyncIterator[Finding]:
     """The campaign's totals and every two-way breakdown, after a million events."""
+    collect_rarely()
     chance = Random(6)
     async with bench_bed() as (_, _, client):
         database = client["metrics"]
