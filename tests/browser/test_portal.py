@@ -22,6 +22,7 @@ from shared.events import (
     ReachTotalled,
 )
 from tests.browser.desk import Desk, fact
+from tests.demo.drawn import video
 
 pytestmark = pytest.mark.chromium
 
@@ -141,6 +142,21 @@ def test_two_photos_are_sent_from_a_phone_and_a_receipt_comes_at_once(
     assert pictures.nth(0).get_attribute("alt") == "Xalça, ortasında ulduz"
     pictures.nth(0).scroll_into_view_if_needed()
     expect(pictures.nth(0)).to_have_js_property("naturalWidth", 2600)
+
+
+def test_a_short_video_is_sent_and_plays_on_its_authors_page(phone: Page, tmp_path: Path) -> None:
+    video(tmp_path / "evening.mp4")
+    join(phone)
+    phone.locator("#picker").set_input_files(tmp_path / "evening.mp4")
+    phone.locator("textarea[name=alt]").fill("Səhnədə hərəkət edən zolaq")
+    write(phone, "Muğam axşamı", "İki saniyəlik video.")
+    expect(phone.locator("[data-file-state=done]")).to_have_count(1)
+    send(phone)
+    expect(phone.locator("h1")).to_have_text("Muğam axşamı")
+    shown = phone.locator(".media video")
+    expect(shown).to_have_count(1)
+    shown.evaluate("video => video.load()")
+    expect(shown).to_have_js_property("videoWidth", 320)
 
 
 def test_sending_waits_for_files_that_are_still_on_their_way(phone: Page, photos: list[Path]) -> None:
