@@ -51,7 +51,9 @@ COMMITTED: Final = frozenset(
 
 async def send(author: Volunteer) -> None:
     """The demonstration's items, from one author."""
-    for number, item in reversed(list(enumerate(ITEMS[:SENT]))):
+    # The front page's language first, its picture stories last, so that one of them leads the page.
+    order = sorted(enumerate(ITEMS[:SENT]), key=lambda pair: (pair[1].language != "az", -pair[0]))
+    for number, item in order:
         media = []
         for index in range(item.photos):
             upload = await author.upload(photo(number * 10 + index), "photo.jpg", "image/jpeg")
