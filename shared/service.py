@@ -7,6 +7,7 @@ broker's configuration is not the repository's, and is `/readyz` only when every
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -14,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import structlog
 import uvicorn
@@ -350,6 +351,9 @@ def run(
             return EX_CONFIG
         return 0
 
+    # uvicorn raises the signal that ended it once more; without this the process would die of it there, with its last
+    # spans unsent.
+    signal.signal(signal.SIGTERM, _leave)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(main())
@@ -360,6 +364,10 @@ def run(
         return 0
     finally:
         provider.shutdown()
+
+
+def _leave(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
