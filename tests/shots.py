@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from PIL import Image
 from playwright.async_api import Browser, async_playwright
 
 from shared.identity import COOKIE
@@ -156,9 +157,11 @@ async def take(browser: Browser, built: Stack, shot: Shot, width: int, theme: st
     if answer is None or not answer.ok:
         print(f"  {shot.name}: {shot.path} answered {answer and answer.status}")
     into.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(
-        path=into / f"{shot.name}-{width}-{theme}.png", full_page=into != DOCS and width < 1000
-    )
+    path = into / f"{shot.name}-{width}-{theme}.png"
+    await page.screenshot(path=path, full_page=into != DOCS and width < 1000)
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(256)
+    small.save(path, optimize=True)
     await context.close()
 
 
