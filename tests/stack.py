@@ -160,7 +160,7 @@ def stack(
     campaign = folder / "campaign.yaml"
     campaign.write_text(CAMPAIGN.format(telegram=bots.port, webhook=hooks.port))
     base = free_base(13)
-    home = folder / "home"
+    home = folder / ".konullu"  # hidden, as the default home is
     made = Stack(
         home=home,
         base=base,
