@@ -4,7 +4,8 @@ Motor is what was asked for; it is in maintenance until May 2027 and its success
 have the same calls for everything in the protocols below, and the storage tests run on both. What differs between them
 (`aggregate`, `watch`, sessions) is not offered.
 
-Every write is acknowledged by a majority and journalled. A time-out means *unknown*, not *failed*: read again.
+Every write is acknowledged by a majority and journalled. A time-out, or a connection lost on the way, means *unknown*,
+not *failed*: read again. Whether the driver itself tries a write once more is the address's to say (`retryWrites`).
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -141,7 +142,6 @@ def connect(
         "w": "majority",
         "journal": True,
         "readConcernLevel": "majority",
-        "retryWrites": True,
         "tz_aware": True,
         "timeoutMS": timeout_ms,
         "serverSelectionTimeoutMS": timeout_ms,

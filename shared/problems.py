@@ -14,9 +14,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.mongo import is_unavailable
-from shared.settle import Unavailable
+from shared.settle import Failure, Unavailable, attempt
 
 log = structlog.get_logger()
 
@@ -68,11 +69,12 @@ class Problem(Exception):
 
 
 def unavailable(what: str) -> Problem:
-    """Our own store or bus is away; nothing was stored."""
+    """Our own store or bus is away. It may have gone after it had stored what it was asked to."""
     return Problem(
         503,
         "unavailable",
-        f"{what} cannot be reached at the moment. Nothing was changed; please try again in a few seconds.",
+        f"{what} cannot be reached at the moment, so it is not known whether anything was stored. "
+        "Please send the same again in a few seconds.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
 
@@ -134,19 +136,50 @@ def install(app: FastAPI) -> None:
     async def away(_request: Request, error: Exception) -> JSONResponse:
         return unavailable(str(error)).response()
 
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        if is_unavailable(error):
-            log.warning("store_unavailable", path=request.url.path, error=type(error).__name__)
-            return unavailable("The store").response()
-        log.error("request_failed", path=request.url.path, exc_info=error)
-        return Problem(
-            500,
-            "internal",
-            "Something went wrong on our side. Nothing you sent is lost if you send it again with the same key.",
-        ).response()
-
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Unavailable, away)
-    app.add_exception_handler(Exception, unexpected)
+    app.add_middleware(_Unexpected)
+
+
+class _Unexpected:
+    """ASGI middleware: what no handler above expected is answered as well, and the connection stays usable.
+
+    A handler registered for `Exception` would be called by Starlette's outermost layer, which raises the failure once
+    more after the answer: the server then closes a connection that the gateway keeps for the next person's request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `ASGIApp`."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        answer = await attempt(self._app(scope, receive, noting))
+        if not isinstance(answer, Failure):
+            return
+        if begun:  # half an answer cannot be taken back: the broken connection tells that it is not whole
+            raise answer.error
+        await _answer_to(answer.error, scope["path"])(scope, receive, send)
+
+
+def _answer_to(error: Exception, path: str) -> JSONResponse:
+    if is_unavailable(error):
+        log.warning("store_unavailable", path=path, error=type(error).__name__)
+        return unavailable("The store").response()
+    log.error("request_failed", path=path, exc_info=error)
+    return Problem(
+        500,
+        "internal",
+        "Something went wrong on our side. Nothing you sent is lost if you send it again with the same key.",
+    ).response()

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from shared.settings import embedded_database
+
 BIN: Final = Path(sys.executable).parent
 START_SECONDS: Final = 30.0
 
@@ -138,7 +140,7 @@ def start_mongo(folder: Path) -> Server:
             "--cache-size",
             "256M",
         ],
-        f"mongodb://127.0.0.1:{port}",
+        embedded_database(port),
         port,
         folder / "mongo.log",
     )

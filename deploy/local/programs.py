@@ -12,7 +12,7 @@ from string import Template
 from deploy.local import probes
 from deploy.local.home import Refused
 from deploy.local.layout import LOOPBACK, NATS_MONITOR, ROOT, SERVICES, Layout
-from shared.settings import MONGO, NATS
+from shared.settings import MONGO, NATS, embedded_database
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,6 @@ def _database(layout: Layout) -> Program:
             "WARNING",
         ),
         ready=probes.mongo_writable(LOOPBACK, port),
-        address=f"mongodb://{LOOPBACK}:{port}",
+        address=embedded_database(port, LOOPBACK),
         grace=1.5,
     )

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 
+from shared.settings import embedded_database
 from tests.bench.load import Load, request, run
 from tests.bench.report import Finding, at_least, at_most, percentile, rate
 from tests.people import Line, Staff, Volunteer, eventually
@@ -73,7 +74,7 @@ async def measured() -> AsyncIterator[Measured]:
 def plain(of: Stack, folder: Path) -> Iterator[str]:
     """The handler to compare with, on the same database server."""
     port = free_port()
-    command = [sys.executable, "-m", "tests.bench.plain", str(port), f"mongodb://127.0.0.1:{of.base + 11}"]
+    command = [sys.executable, "-m", "tests.bench.plain", str(port), embedded_database(of.base + 11)]
     server = Server(command, f"http://127.0.0.1:{port}", port, folder / "plain.log")
     server.start()
     yield f"{server.url}/v1/submissions"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.mongo import Client, Database, connect
+from shared.settings import embedded_database
 from shared.settle import Failure, attempt
 from tests.stack import Stack
 
@@ -76,7 +77,7 @@ class Killer:
 
         A patient strike at the publisher waits a little for a delivery to be in `sending`.
         """
-        client = connect(f"mongodb://127.0.0.1:{self.stack.base + 11}", "pymongo", timeout_ms=1500)
+        client = connect(embedded_database(self.stack.base + 11), "pymongo", timeout_ms=1500)
         try:
             for attempts_left in reversed(range(60 if patient else 1)):
                 pid = self.pid(name)

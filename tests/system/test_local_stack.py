@@ -12,6 +12,7 @@ import httpx
 import pymongo
 import pytest
 
+from shared.settings import embedded_database
 from tests.processes import until
 from tests.system.stacks import PATIENCE, TOY, Stack, alive
 
@@ -237,7 +238,7 @@ def test_killing_the_supervisor_leaves_no_process(make: Make) -> None:
 
 def test_after_a_kill_of_everything_the_next_start_has_all_data(make: Make) -> None:
     stack = make().up()
-    url = f"mongodb://127.0.0.1:{stack.base + 11}"
+    url = embedded_database(stack.base + 11)
     with pymongo.MongoClient[dict[str, object]](url, directConnection=True) as client:
         client["ingest"]["kept"].insert_one({"_id": "receipt", "text": "Çərşənbə"})
     for pid in stack.pids().values():

@@ -30,3 +30,15 @@ def test_a_wrong_value_is_told_with_its_name(monkeypatch: pytest.MonkeyPatch) ->
 
     with pytest.raises(SettingsError, match=r"port_base|KONULLU_PORT_BASE"):
         Settings.from_env()
+
+
+def test_the_stacks_own_database_is_not_asked_to_remember_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MONGO_URL", raising=False)
+
+    assert Settings.from_env(port_base=8400).mongo_url == "mongodb://127.0.0.1:8411/?retryWrites=false"
+
+
+def test_an_existing_database_is_addressed_as_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGO_URL", "mongodb://a,b,c/?replicaSet=konullu")
+
+    assert Settings.from_env().mongo_url == "mongodb://a,b,c/?replicaSet=konullu"
