@@ -1,9 +1,11 @@
 """The authors' API: submissions, revisions, withdrawals, the ledger, one's own media."""
 
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.routing import APIRoute
 
 from services.ingest.api_models import (
     LedgerAnswer,
@@ -17,6 +19,7 @@ from services.ingest.limits import Limits
 from services.ingest.reception import Receipt, Reception
 from shared.events import as_utc
 from shared.identity import Guard, Principal
+from shared.json_body import json_body
 from shared.media import MediaStore
 from shared.problems import Problem
 from shared.web.media import clean_media
@@ -49,10 +52,19 @@ def routes(reception: Reception, guard: Guard, limits: Limits, public_url: str) 
             status_url=status_url(receipt),
         )
 
-    @router.post("", status_code=202)
     async def submit(body: SubmissionBody, author: writing, key: Key = None) -> ReceiptAnswer:
         """Send a submission, once per key."""
         return proof(await reception.submit(author, key, body.draft()))
+
+    async def served(request: Request) -> Response:
+        author = await limited(request, await guard.any(request))
+        body = await json_body(request, SubmissionBody)
+        answer = await submit(body, author, request.headers.get("idempotency-key"))
+        return Response(answer.model_dump_json(), status_code=202, media_type="application/json")
+
+    router.add_api_route(
+        "", submit, methods=["POST"], status_code=202, route_class_override=_served_by(served)
+    )
 
     @router.post("/{submission_id}/revisions", status_code=202)
     async def revise(
@@ -87,6 +99,19 @@ def routes(reception: Reception, guard: Guard, limits: Limits, public_url: str) 
         return LedgerAnswer.of(*await reception.look_up(author, submission_id))
 
     return router
+
+
+def _served_by(serve: Callable[[Request], Coroutine[Any, Any, Response]]) -> type[APIRoute]:
+    """A route whose endpoint is what OpenAPI shows, and `serve` what reads the request and calls it.
+
+    For the busiest route alone: it spares FastAPI's solving of dependencies at every request.
+    """
+
+    class Served(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            return serve
+
+    return Served
 
 
 def media_routes(reception: Reception, store: MediaStore, guard: Guard) -> APIRouter:

@@ -3,25 +3,17 @@
 Each caller still learns its own document's fate, and only after a majority has it on disk.
 """
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pymongo.errors import BulkWriteError
 
 from services.ingest import telemetry
+from shared.batcher import Batcher
 from shared.mongo import DUPLICATE_KEY, Collection, Document
-from shared.settle import Failure, Unavailable, attempt
+from shared.settle import Failure, Meaning, Unavailable, attempt
 
 MOST_AT_ONCE: Final = 500
 """Documents of one write."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    document: Document
-    done: asyncio.Future[bool]
 
 
 class GroupCommit:
@@ -29,52 +21,34 @@ class GroupCommit:
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
-        self._waiting: list[_Waiting] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._batcher = Batcher(self._write, most=MOST_AT_ONCE)
 
     async def insert(self, document: Document) -> bool:
         """Store `document`; false when one with its `_id` is there already.
 
         Raises what `shared.mongo.is_unavailable` knows, or `Unavailable`: then it may or may not be stored.
         """
-        waiting = _Waiting(document, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_all(), name="group-commit")
-        return await waiting.done
+        return await self._batcher.call(document)
 
-    async def _write_all(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
-                await self._write(batch)
-        finally:
-            self._writer = None
-
-    async def _write(self, batch: Sequence[_Waiting]) -> None:
-        telemetry.batch_written(len(batch))
-        documents = [each.document for each in batch]
+    async def _write(self, documents: list[Document]) -> list[bool | Exception]:
+        telemetry.batch_written(len(documents))
         answer = await attempt(self._collection.insert_many(documents, ordered=False))
-        for index, each in enumerate(batch):
-            if each.done.done():  # the caller has gone away
-                continue
-            fate = _fate(answer, index)
-            if isinstance(fate, Exception):
-                each.done.set_exception(fate)
-            else:
-                each.done.set_result(fate)
+        if not isinstance(answer, Failure):
+            return [True] * len(documents)
+        if isinstance(answer.error, BulkWriteError):
+            return _fates(answer.error, len(documents))
+        if answer.meaning is Meaning.FAILED and len(documents) > 1:
+            # One that no driver can encode must not refuse the others.
+            return [fate for document in documents for fate in await self._write([document])]
+        return [answer.error] * len(documents)
 
 
-def _fate(answer: object, index: int) -> bool | Exception:
-    """What the answer to the whole write says of one document."""
-    if not isinstance(answer, Failure):
-        return True
-    if not isinstance(answer.error, BulkWriteError):
-        return answer.error
-    details = answer.error.details or {}
+def _fates(error: BulkWriteError, count: int) -> list[bool | Exception]:
+    """What the answer to a write that failed in part says of each document."""
+    details = error.details or {}
+    unsure = Unavailable("The store's majority") if details.get("writeConcernErrors") else None
+    fates: list[bool | Exception] = [unsure or True] * count
     for refused in details.get("writeErrors", []):
-        if refused["index"] == index:
-            return (
-                False if refused["code"] == DUPLICATE_KEY else Unavailable(f"The store ({refused['errmsg']})")
-            )
-    return Unavailable("The store's majority") if details.get("writeConcernErrors") else True
+        known = refused["code"] == DUPLICATE_KEY
+        fates[refused["index"]] = False if known else Unavailable(f"The store ({refused.get('errmsg', '')})")
+    return fates

@@ -187,3 +187,14 @@ async def test_a_caller_that_goes_away_takes_nobody_along(database: Database) ->
     leaving.cancel()
 
     assert await staying
+
+
+async def test_a_document_that_cannot_be_written_refuses_no_other(database: Database) -> None:
+    commit = GroupCommit(database["submissions"])
+    documents = [{"_id": 1}, {"_id": 2, "number": 2**70}, {"_id": 3}, {"_id": 1}]
+
+    answers = await asyncio.gather(*(attempt(commit.insert(document)) for document in documents))
+
+    assert [answers[0], *answers[2:]] == [True, True, False]
+    assert isinstance(answers[1], Failure)
+    assert await database["submissions"].count_documents({}) == 2
