@@ -33,6 +33,9 @@ Job = Callable[[], Awaitable[None]]
 WEB: Final = Path(__file__).parent / "web"
 MOUNT: Final = "/desk/publisher"
 COUNT_SECONDS: Final = 15.0
+TELL_AFTER: Final = 0.03
+"""Seconds for which the others wait to be told, so that the call to the channel goes first; several changes of one
+publication are then told together."""
 LATE: Final = timedelta(seconds=60)
 """What has been due for longer than this is late."""
 MANY: Final = 1000
@@ -72,7 +75,9 @@ def wired(
     workers: dict[str, Worker] = {}
 
     def written(publication: Publication) -> None:
-        runtime.nudge(collection, publication.submission_id)
+        asyncio.get_running_loop().call_later(
+            TELL_AFTER, runtime.nudge, collection, publication.submission_id
+        )
         for worker in workers.values():
             worker.tell(publication)
 

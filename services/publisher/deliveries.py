@@ -1,12 +1,15 @@
 """The publications in the database: one document per submission, changed by compare-and-set alone.
 
 The document holds the decision in force, the tombstone, all deliveries and the outbox, so that one write checks the
-approval, begins the sending and tells it; see `docs/decisions/`.
+approval, begins the sending and tells it; see `docs/decisions/`. Steps of one publication that wait at the same time
+share one write, which starts from what this process saw last; only a write that succeeds, or a fresh read, proves that
+this was the newest.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -19,13 +22,35 @@ from services.publisher.schedule import LANES, Lane
 from shared.events import DELIVERY_CHANGED, REACH_SAMPLED
 from shared.mongo import Collection, Document, is_duplicate
 from shared.outbox import appended, embedded, entry, merge
-from shared.settle import Failure, Unavailable, attempt
+from shared.settle import Failure, Meaning, Unavailable, attempt
 
 Step = Callable[[Publication], Publication | Refused]
 """A pure change. It may be asked again with a newer publication."""
 
+News = tuple[Delivery | Reading, UUID | None]
+"""What is to be told, and the event that caused it."""
+
 TRIES: Final = 50
 """Compare-and-sets against other writers before giving up."""
+REMEMBERED: Final = 256
+"""Publications kept as this process saw them last."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A step that waits to be taken."""
+
+    step: Step
+    cause: UUID | None
+    answer: "asyncio.Future[Publication | Refused]"
+
+
+@dataclass(slots=True)
+class _Line:
+    """The steps that wait for one publication, and who takes them."""
+
+    wishes: list[_Wish] = field(default_factory=list)
+    served: bool = False
 
 
 class Deliveries:
@@ -43,6 +68,9 @@ class Deliveries:
         """`written` is called after every write, to wake whoever has work now. Correctness does not need it."""
         self._collection, self.outlets, self._target = collection, tuple(outlets), target
         self._clock, self._written = clock, written
+        self._lines: dict[str, _Line] = {}
+        self._seen: OrderedDict[str, Publication] = OrderedDict()
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def prepare(self) -> None:
         """The indexes."""
@@ -56,47 +84,100 @@ class Deliveries:
     async def read(self, submission_id: str) -> Publication:
         """The publication as it is now; an empty one when nothing is known of the submission."""
         found = await self._collection.find_one({"_id": submission_id}, {"outbox": 0})
-        return Publication(submission_id) if found is None else from_document(found)
+        if found is None:
+            return Publication(submission_id)
+        return self._remember(from_document(found))
+
+    def seen(self, submission_id: str) -> Publication | None:
+        """The publication as this process saw it last, if it still remembers. It may be out of date."""
+        return self._seen.get(submission_id)
 
     async def change(
-        self, submission_id: str, step: Step, *, cause: UUID | None = None, known: Publication | None = None
+        self, submission_id: str, step: Step, *, cause: UUID | None = None
     ) -> Publication | Refused:
         """Apply `step` and store it with what it tells, in one write. A refusal stores nothing.
 
-        `known` saves a read: the publication as it was last seen, believed only if it is still the newest.
         Raises what `shared.mongo.is_unavailable` knows; the write may have happened then: read again.
         """
+        wish = _Wish(step, cause, asyncio.get_running_loop().create_future())
+        line = self._lines.setdefault(submission_id, _Line())
+        line.wishes.append(wish)
+        if not line.served:
+            line.served = True
+            task = asyncio.create_task(self._serve(submission_id, line))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        return await wish.answer
+
+    async def _serve(self, submission_id: str, line: _Line) -> None:
+        """Take the steps that wait, together what waits together, until none is left."""
+        try:
+            while line.wishes:
+                wishes, line.wishes = line.wishes, []
+                await self._take(submission_id, wishes)
+        finally:
+            del self._lines[submission_id]
+
+    async def _take(self, submission_id: str, wishes: Sequence[_Wish]) -> None:
+        done = await attempt(self._take_together(submission_id, wishes))
+        if not isinstance(done, Failure):
+            return
+        self._seen.pop(submission_id, None)
+        for wish in wishes:
+            if len(wishes) > 1 and done.meaning is Meaning.FAILED:  # one of them is at fault: each by itself
+                await self._take(submission_id, [wish])
+            elif not wish.answer.done():
+                wish.answer.set_exception(done.error)
+
+    async def _take_together(self, submission_id: str, wishes: Sequence[_Wish]) -> None:
         for again in range(TRIES):
-            guess = known if again == 0 and known is not None and known.version else None
+            guess = self.seen(submission_id) if again == 0 else None
             before = guess or await self.read(submission_id)
-            after = step(before)
-            if isinstance(after, Refused) or after == before:
-                if guess is None:
-                    return after
-                continue
-            stored = replace(after, version=before.version + 1)
-            if await self._write(before.version, stored, cause):
-                settled = replace(stored, told=())
-                self._written(settled)
-                return settled
-            await asyncio.sleep(0.001 * again)
+            after, news, refusals = _apply(before, wishes)
+            if after == before:
+                if guess is not None:  # that nothing is to be done is believed only on a fresh read
+                    continue
+                stored = before
+            else:
+                stored = replace(after, version=before.version + 1)
+                if not await self._write(before, stored, news):
+                    self._seen.pop(submission_id, None)
+                    await asyncio.sleep(0.001 * again)
+                    continue
+                self._remember(stored)
+                self._written(stored)
+            for wish, refusal in zip(wishes, refusals, strict=True):
+                if not wish.answer.done():
+                    wish.answer.set_result(refusal or stored)
+            return
         raise Unavailable(f"submission {submission_id}: too many writers at once")
 
-    async def _write(self, known: int, publication: Publication, cause: UUID | None) -> bool:
+    def _remember(self, publication: Publication) -> Publication:
+        known = self._seen.get(publication.submission_id)
+        if known is None or known.version <= publication.version:
+            self._seen[publication.submission_id] = publication
+        self._seen.move_to_end(publication.submission_id)
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return publication
+
+    async def _write(self, before: Publication, after: Publication, news: Sequence[News]) -> bool:
         now = self._clock()
-        entries = [self._entry(publication, news, now, cause) for news in publication.told]
-        document = to_document(publication, now)
-        if known == 0:
-            whole = {"_id": publication.submission_id, **document, **embedded(*entries)}
+        entries = [self._entry(after, each, now, cause) for each, cause in news]
+        document = to_document(after, now)
+        if before.version == 0:
+            whole = {"_id": after.submission_id, **document, **embedded(*entries)}
             done = await attempt(self._collection.insert_one(whole))
             if isinstance(done, Failure):
                 if is_duplicate(done.error):
                     return False
                 raise done.error
             return True
+        if after.snapshots == before.snapshots:
+            del document["snapshots"]
         update = merge({"$set": document}, appended(*entries))
         result = await self._collection.update_one(
-            {"_id": publication.submission_id, "version": known}, update
+            {"_id": after.submission_id, "version": before.version}, update
         )
         return result.matched_count == 1
 
@@ -142,3 +223,20 @@ class Deliveries:
             documents = self._collection.find({due_field(channel, lane): ends}, {"_id": 1})
             found.update((document["_id"], None) for document in await documents.to_list(None))
         return list(found)
+
+
+def _apply(
+    before: Publication, wishes: Sequence[_Wish]
+) -> tuple[Publication, list[News], list[Refused | None]]:
+    """The publication after all steps that fit, what they tell, and which of them did not fit."""
+    news: list[News] = []
+    refusals: list[Refused | None] = []
+    for wish in wishes:
+        after = wish.step(before)
+        if isinstance(after, Refused):
+            refusals.append(after)
+            continue
+        refusals.append(None)
+        news += [(each, wish.cause) for each in after.told]
+        before = replace(after, told=())
+    return before, news, refusals

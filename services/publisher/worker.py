@@ -45,7 +45,7 @@ from services.publisher.lane import Lane
 from services.publisher.publication import Publication
 from services.publisher.schedule import DEFAULT_PACE, LANES, Pace, may_commit
 from services.publisher.schedule import Lane as LaneName
-from services.publisher.steps import Steps, of, until_stored
+from services.publisher.steps import Begun, Steps, of, until_stored
 from shared.settle import Failure, attempt
 from shared.telemetry import context_of
 
@@ -119,8 +119,8 @@ class Worker:
     # what is due of one submission in a lane; the answer is whether anything was done
 
     async def _send_due(self, submission_id: str) -> bool:
-        done, publication = False, await self._steps.read(submission_id)
-        for delivery in self._steps.due_in(publication, "send"):
+        done, (publication, due) = False, await self._steps.with_due(submission_id, "send")
+        for delivery in due:
             async with self._account:
                 if not await self._turn():
                     return done
@@ -129,8 +129,8 @@ class Worker:
         return done
 
     async def _mend_due(self, submission_id: str) -> bool:
-        done, publication = False, await self._steps.read(submission_id)
-        for delivery in self._steps.due_in(publication, "mend"):
+        done, (_, due) = False, await self._steps.with_due(submission_id, "mend")
+        for delivery in due:
             if delivery.state == "sending":
                 done = await self._sweep(delivery) or done
             elif delivery.state == "removing":
@@ -138,15 +138,15 @@ class Worker:
                     if not await self._turn():
                         return done
                     with self._span("remove", delivery):
-                        done = await self._remove(delivery, publication) or done
+                        done = await self._remove(delivery) or done
             else:
                 with self._span("reconcile", delivery):
-                    done = await self._look(delivery, publication) or done
+                    done = await self._look(delivery) or done
         return done
 
     async def _watch_due(self, submission_id: str) -> bool:
-        done, publication = False, await self._steps.read(submission_id)
-        for delivery in self._steps.due_in(publication, "watch"):
+        done, (publication, due) = False, await self._steps.with_due(submission_id, "watch")
+        for delivery in due:
             with self._span("visit", delivery):
                 done = await self._visit(delivery, publication) or done
         return done
@@ -154,25 +154,45 @@ class Worker:
     # one delivery's next step
 
     async def _send(self, delivery: Delivery, known: Publication) -> bool:
-        claimed = await self._steps.claim(delivery, known)
+        if not self.channel.capabilities.prepares:
+            return await self._send_at_once(delivery, known)
+        claimed = await self._steps.claim(delivery)
         if claimed is None:
             return False
         held = of(claimed, delivery.id)
-        post = replace(self._around.post(claimed, held), attempt=held.attempt + 1)
-        prepared = await self._prepare(post)
+        post = self._around.post(claimed, held)
+        prepared = await self._prepare(replace(post, attempt=held.attempt + 1))
         if isinstance(prepared, Rejected | NotSent):
             await self._trouble(prepared)
-            await self._steps.record(held, PrepareFailed(held.fence, prepared), known=claimed)
+            await self._steps.record(held, PrepareFailed(held.fence, prepared))
             return True
-        begun = await self._steps.begin(held, prepared, claimed)
-        if begun is None:
-            return True
-        publication, until = begun
-        outcome = await self._commit(post, prepared, until)
-        telemetry.commit_answered(self.channel, held, outcome, self._around.clock())
-        await self._trouble(outcome)
-        await self._steps.record(held, Answered(held.attempt + 1, outcome), known=publication)
+        begun = await self._steps.begin(held, prepared)
+        if begun is not None:
+            await self._call(begun, prepared)
         return True
+
+    async def _send_at_once(self, delivery: Delivery, known: Publication) -> bool:
+        """Where there is nothing to prepare: one write while the short link's way is laid, then the call."""
+        begun, ready = await asyncio.gather(
+            self._steps.claim_and_begin(delivery),
+            attempt(self._around.before_commit(self._around.post(known, delivery))),
+        )
+        if begun is None:
+            return False
+        if isinstance(ready, Failure):
+            not_sent = NotSent("not_ready", ready.reason)
+            await self._steps.record(begun.delivery, Answered(begun.delivery.attempt, not_sent))
+        else:
+            await self._call(begun, {})
+        return True
+
+    async def _call(self, begun: Begun, prepared: Prepared) -> None:
+        """The one call that shows it, and its answer."""
+        delivery = begun.delivery
+        outcome = await self._commit(self._around.post(begun.publication, delivery), prepared, begun.until)
+        telemetry.commit_answered(self.channel, delivery, outcome, self._around.clock())
+        await self._trouble(outcome)
+        await self._steps.record(delivery, Answered(delivery.attempt, outcome))
 
     async def _prepare(self, post: Post) -> Prepared | Rejected | NotSent:
         ready = await attempt(self._around.before_commit(post))
@@ -194,30 +214,30 @@ class Worker:
     async def _sweep(self, delivery: Delivery) -> bool:
         if delivery.held(self._around.clock()):
             return False
-        return not isinstance(await self._steps.take(delivery, lambda _: LeaseLost()), Refused)
+        return not isinstance(await self._steps.take(delivery, lambda _: [LeaseLost()]), Refused)
 
-    async def _look(self, delivery: Delivery, known: Publication) -> bool:
-        claimed = await self._steps.claim(delivery, known)
+    async def _look(self, delivery: Delivery) -> bool:
+        claimed = await self._steps.claim(delivery)
         if claimed is None:
             return False
         held = of(claimed, delivery.id)
         if not self.channel.capabilities.lookup:
-            await self._steps.record(held, CannotLook(held.fence), known=claimed)
+            await self._steps.record(held, CannotLook(held.fence))
             return True
         post = self._around.post(claimed, held)
         found = await attempt(self._bounded(self.channel.reconcile(post, held.prepared)))
         answer = Unknown("look_failed", found.reason) if isinstance(found, Failure) else found
-        await self._steps.record(held, Looked(held.fence, answer), known=claimed)
+        await self._steps.record(held, Looked(held.fence, answer))
         return True
 
-    async def _remove(self, delivery: Delivery, known: Publication) -> bool:
-        claimed = await self._steps.claim(delivery, known)
+    async def _remove(self, delivery: Delivery) -> bool:
+        claimed = await self._steps.claim(delivery)
         if claimed is None:
             return False
         held = of(claimed, delivery.id)
         outcome = await self._removal(self._around.post(claimed, held), held)
         await self._trouble(outcome)
-        await self._steps.record(held, RemovalAnswered(held.fence, outcome), known=claimed)
+        await self._steps.record(held, RemovalAnswered(held.fence, outcome))
         return True
 
     async def _removal(self, post: Post, held: Delivery) -> Removed | Residue | NotSent | Unknown:
@@ -239,7 +259,7 @@ class Worker:
             samples = [] if isinstance(figures, Failure) else list(figures)
         if isinstance(found, Absent):
             telemetry.not_visible(self.channel, delivery)
-        done = await self._steps.take(delivery, lambda _: Checked(found), samples, known=known)
+        done = await self._steps.take(delivery, lambda _: [Checked(found)], samples)
         return not isinstance(done, Refused)
 
     # the channel

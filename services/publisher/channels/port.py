@@ -25,6 +25,8 @@ class Capabilities:
     """A posted delivery can be read again, so that a lying answer is caught."""
     remove: bool
     sample: bool
+    prepares: bool = True
+    """Something has to be done, or looked after, before the commit. Without it one write claims and begins."""
     text_units: int | None = None
     """The longest text, in the channel's own units; absent means no limit."""
     media_text_units: int | None = None

@@ -37,7 +37,7 @@ from services.publisher.channels.port import (
 from shared.events import as_utc
 
 CAPABILITIES = Capabilities(
-    lookup=False, idempotent=True, read_back=False, remove=True, sample=False, ai_field=True
+    lookup=False, idempotent=True, read_back=False, remove=True, sample=False, prepares=False, ai_field=True
 )
 EventType = Literal["submission.published", "submission.updated", "submission.removed"]
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, GONE = 401, 403, 404, 405, 410

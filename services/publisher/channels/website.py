@@ -25,7 +25,7 @@ from shared.media import StorageFull
 from shared.settle import Unavailable
 
 CAPABILITIES = Capabilities(
-    lookup=True, idempotent=True, read_back=True, remove=True, sample=False, ai_field=True
+    lookup=True, idempotent=True, read_back=True, remove=True, sample=False, prepares=False, ai_field=True
 )
 NOT_FOUND, GONE = 404, 410
 T = TypeVar("T")
@@ -43,14 +43,14 @@ class Website:
         self._site = site
         self._public = public
 
-    async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:
-        """Nothing may be seen yet, so there is nothing to do but to look whether there is an address for it."""
-        if not well_formed(post.language):
-            return Rejected("language", f"{post.language!r} is no language tag, so it can have no page")
+    async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:  # noqa: ARG002
+        """There is nothing to prepare."""
         return {}
 
     async def commit(self, post: Post, prepared: Prepared) -> Outcome:  # noqa: ARG002 - nothing is prepared
         """Put the page up. Repeating it changes nothing."""
+        if not well_formed(post.language):
+            return Rejected("language", f"{post.language!r} is no language tag, so it can have no page")
         url = await _stored(self._site.publish(post))
         return url if isinstance(url, Unknown) else Posted(url, url)
 

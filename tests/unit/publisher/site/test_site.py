@@ -236,7 +236,7 @@ async def test_media_that_are_missing_leave_the_outcome_unknown(store: MediaStor
 async def test_a_language_that_cannot_be_an_address_is_rejected(website: Website) -> None:
     post = replace(delivery(), language="../x")
 
-    assert isinstance(await website.prepare(post), Rejected)
+    assert isinstance(await website.commit(post, {}), Rejected)
 
 
 async def test_the_short_links_stand_in_leads_on(site: Site, folder: Path) -> None:
