@@ -4,6 +4,8 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
 	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))) python3)
 BIN := .venv/bin
 TESTS ?=
+ONLY ?=
+REPORT ?=
 HOST ?=
 export KONULLU_HOST := $(or $(HOST),$(KONULLU_HOST))
 ifeq ($(KONULLU_HOST),)
@@ -39,8 +41,8 @@ format: dev ## put the code in its form
 demo: dev ## send 27 items through the whole flow on a stack of its own, and judge it from outside
 	@$(BIN)/python -m tests.demo
 
-bench: dev ## measure the performance targets on this machine
-	@$(BIN)/python -m tests.bench
+bench: dev ## measure the performance targets on this machine (ONLY=P2, REPORT=file)
+	@$(BIN)/python -m tests.bench $(ONLY) $(if $(REPORT),--report $(REPORT))
 
 shots: dev ## make the screenshots of the documents again
 	@$(BIN)/python -m tests.shots

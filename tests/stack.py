@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import httpx
 
-from tests.processes import Server, answers, free_base, free_port, until
+from tests.processes import Server, answers, cpu_seconds, free_base, free_port, until
 
 PYTHON: Final = sys.executable
 WEBHOOK_SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -27,8 +27,8 @@ CAMPAIGN: Final = """
 name: {{en: Volunteers' Word, az: Könüllülərin sözü, tr: Gönüllülerin Sözü, ru: Слово волонтёров}}
 about: {{en: Volunteers tell in their own languages, az: Könüllülər öz dillərində danışırlar,
   tr: Gönüllüler kendi dillerinde anlatıyor, ru: Волонтёры рассказывают на своих языках}}
-languages: [az, en, tr, ru, de, fr, ro, es, ka, ar]
-countries: [AZ, TR, GE, DE, RU, NL, GB, CA, US, AU, UA, IL, AT, FR, BE, MD, ES, AE, MA]
+languages: [{languages}]
+countries: [{countries}]
 sections: [{{id: youth, name: {{en: Young people, az: Gənclər, tr: Gençler, ru: Молодёжь}}}}]
 hashtags: [könüllü]
 terms_version: "2020-09"
@@ -37,8 +37,36 @@ channels:
   - {{id: partners, kind: webhook, base_url: "http://127.0.0.1:{webhook}/hook",
      credentials: {{secret: "env:DEMO_SECRET"}}}}
   - {{id: tg, kind: telegram, chat: "@example", base_url: "http://127.0.0.1:{telegram}",
-     credentials: {{token: "env:DEMO_TG"}}, options: {{calls_per_second: 20}}}}
+     credentials: {{token: "env:DEMO_TG"}}, options: {{calls_per_second: {telegram_rate:g}}}}}
 """
+LANGUAGES: Final = ("az", "en", "tr", "ru", "de", "fr", "ro", "es", "ka", "ar")
+COUNTRIES: Final = (
+    *("AZ", "TR", "GE", "DE", "RU", "NL", "GB", "CA", "US", "AU"),
+    *("UA", "IL", "AT", "FR", "BE", "MD", "ES", "AE", "MA"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What makes one campaign larger than another."""
+
+    languages: Sequence[str] = LANGUAGES
+    countries: Sequence[str] = COUNTRIES
+    telegram_rate: float = 20
+    """Calls a second that Telegram is said to allow."""
+
+    def campaign(self, telegram: int, webhook: int) -> str:
+        """The campaign file, with the ports of the channels' test servers."""
+        return CAMPAIGN.format(
+            languages=", ".join(self.languages),
+            countries=", ".join(f'"{country}"' for country in self.countries),
+            telegram_rate=self.telegram_rate,
+            telegram=telegram,
+            webhook=webhook,
+        )
+
+
+SMALL: Final = Size()
 
 
 @dataclass
@@ -77,6 +105,15 @@ class Stack:
             )
         if wait:
             until(self.ready, seconds=UP_SECONDS, what=f"the stack at {self.url} (see {self.log})")
+
+    def pids(self) -> dict[str, int]:
+        """The processes that the supervisor has started and not yet seen end, by name."""
+        children = json.loads((self.home / "run.json").read_text())["children"]
+        return {name: int(found[0]) for name, found in children.items()}
+
+    def cpu(self) -> dict[str, float]:
+        """Seconds of processor time that each of them has used so far."""
+        return {name: cpu_seconds(pid) for name, pid in self.pids().items()}
 
     def ready(self) -> bool:
         """Whether every service says so and the gateway answers. Raises when the supervisor has ended."""
@@ -150,6 +187,7 @@ def stack(
     telegram: Sequence[str] = (),
     webhook: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    size: Size = SMALL,
 ) -> Iterator[Stack]:
     """A stack over `folder`, started, and stopped with everything that belongs to it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +196,7 @@ def stack(
         channel_server("webhook", folder, "--secret", WEBHOOK_SECRET, *webhook),
     )
     campaign = folder / "campaign.yaml"
-    campaign.write_text(CAMPAIGN.format(telegram=bots.port, webhook=hooks.port))
+    campaign.write_text(size.campaign(bots.port, hooks.port))
     base = free_base(13)
     home = folder / ".konullu"  # hidden, as the default home is
     made = Stack(
@@ -177,9 +215,9 @@ def stack(
         },
         log=folder / "up.log",
     )
-    bots.start()
-    hooks.start()
     try:
+        bots.start()
+        hooks.start()
         made.start()
         yield made
     finally:

@@ -1,24 +1,23 @@
-"""The flow's own targets, measured on a whole stack from outside: accepting, claiming, publishing, memory, start."""
+"""The flow's own targets, measured on a whole stack from outside: accepting, claiming, publishing, queueing."""
 
 import asyncio
-import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from time import monotonic
-from typing import Final
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from time import perf_counter
+from typing import Any, Final
 from uuid import uuid4
 
 import httpx
 
-from shared.settings import embedded_database
-from tests.bench.load import Load, request, run
+from tests.bench.load import Caller, Load, request, run
+from tests.bench.measured import ITEM, Measured, measured, plain, submission_of, used
 from tests.bench.report import Finding, at_least, at_most, percentile, rate
-from tests.people import Line, Staff, Volunteer, eventually
-from tests.processes import Server, free_port
-from tests.stack import SERVICES, Stack, stack
+from tests.people import Staff, eventually
+from tests.stack import lines
 
 CONNECTIONS: Final = 64
 SECONDS: Final = 8.0
@@ -26,131 +25,248 @@ ROUNDS: Final = 3
 PER_SECOND: Final = 100
 PACED_SECONDS: Final = 6
 SAMPLED_EVERY: Final = 12
-DECISIONS: Final = 15
-ITEM: Final = {
-    "title": "A measured submission",
-    "body": "A paragraph of ordinary length. " * 20,
-    "language": "en",
-    "country": "AZ",
-    "attribution": {"mode": "anonymous"},
-    "consent": {"terms_version": "2020-09", "people_shown": "none", "rights": "own"},
-}
-UNLIMITED: Final = {
-    f"KONULLU_INGEST_{what}_{per}": "100000000"
-    for what in ("SUBMISSIONS", "REQUESTS")
-    for per in ("AT_ONCE", "PER_HOUR")
-}
+DECISIONS: Final = 30
+QUIET_SECONDS: Final = 0.3
+MODERATORS: Final = 50
+CLAIM_ROUNDS: Final = 8
+SHORT_QUEUE, LONG_QUEUE = 1_000, 20_000
+CREATED, NOT_FOUND = 201, 404
 
 
-@dataclass
-class Measured:
-    """A stack with somebody who sends and somebody who decides."""
-
-    stack: Stack
-    folder: Path
-    line: Line
-    author: Volunteer
-    moderator: Staff
-    until_first: float
-    """Seconds from nothing to the first accepted submission."""
+def accepting(on: Measured) -> bytes:
+    """A submission that was never sent before."""
+    url = f"{on.service('ingest')}/v1/submissions"
+    return request(url, ITEM, {**on.author.headers, "Idempotency-Key": uuid4().hex})
 
 
-@asynccontextmanager
-async def measured() -> AsyncIterator[Measured]:
-    """A stack of this measurement's own."""
-    with tempfile.TemporaryDirectory(prefix="konullu-bench-") as name:
-        began = monotonic()
-        with stack(Path(name), environment=UNLIMITED) as built:
-            line = Line(built.url)
-            author = await Volunteer.register(line, name="Bench", country="AZ", languages=["en"])
-            await author.submit(ITEM)
-            until_first = monotonic() - began
-            moderator = Staff(line, await asyncio.to_thread(built.staff, "moderator", "Bench"))
-            yield Measured(built, Path(name), line, author, moderator, until_first)
-            await line.close()
-
-
-@contextmanager
-def plain(of: Stack, folder: Path) -> Iterator[str]:
-    """The handler to compare with, on the same database server."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.bench.plain", str(port), embedded_database(of.base + 11)]
-    server = Server(command, f"http://127.0.0.1:{port}", port, folder / "plain.log")
-    server.start()
-    yield f"{server.url}/v1/submissions"
-    server.stop()
+async def accept(on: Measured, *, seconds: float = 1e9, most: int = 1 << 60) -> Load:
+    """Send as fast as it is taken. Raises when anything was refused."""
+    url = f"{on.service('ingest')}/v1/submissions"
+    sent = await run(url, lambda: accepting(on), connections=CONNECTIONS, seconds=seconds, most=most)
+    if sent.refused:
+        raise AssertionError(f"{sent.refused} of {sent.sent} submissions were refused")
+    on.accepted += sent.sent
+    return sent
 
 
 async def p1() -> AsyncIterator[Finding]:
-    """Durable accepts, in rounds that alternate, so that a busy minute of the machine hits both."""
+    """Durable accepts and a plain handler in turn, each on a machine that has nothing left to do."""
+    rounds: list[tuple[Load, Load, float, float]] = []
     async with measured() as on:
-        ours = f"http://127.0.0.1:{on.stack.port('ingest')}/v1/submissions"
+        with plain(on.stack, on.folder) as other:
+            url = f"{other.url}/v1/submissions"
+            await accept(on, seconds=2)
+            await run(url, lambda: request(url, ITEM, {}), connections=CONNECTIONS, seconds=1)
+            await on.drained()
+            for _ in range(ROUNDS):
+                before = on.cpu()
+                mine = await accept(on, seconds=SECONDS)
+                left = await on.drained()
+                cpu = used(before, on.cpu()) * 1000 / mine.sent
+                theirs = await run(
+                    url, lambda: request(url, ITEM, {}), connections=CONNECTIONS, seconds=SECONDS
+                )
+                rounds.append((mine, theirs, left, cpu))
+    rounds.sort(key=lambda one: one[0].per_second / one[1].per_second)
+    mine, theirs, _, _ = rounds[len(rounds) // 2]
+    worst = max(left for _, _, left, _ in rounds)
+    cpu = median(cpu for _, _, _, cpu in rounds)
+    yield at_least("P1", "accepts against a plain handler", mine.per_second / theirs.per_second, 1)
+    yield rate("P1", "accepts", mine.sent, mine.seconds)
+    yield rate("P1", "the plain handler", theirs.sent, theirs.seconds)
+    yield at_most(
+        "P1",
+        "accepts, p99",
+        mine.p99 * 1000,
+        150,
+        baseline=theirs.p99 * 1000,
+        baseline_is="the plain handler",
+    )
+    yield at_most("P1", "until the backlog is gone", worst, 5, "s")
+    yield at_most("P1c", "CPU of all processes per submission, at saturation", cpu, 2.5)
 
-        async def load(url: str) -> Load:
-            def make() -> bytes:
-                return request(url, ITEM, {**on.author.headers, "Idempotency-Key": uuid4().hex})
 
-            return await run(url, make, connections=CONNECTIONS, seconds=SECONDS)
+@dataclass
+class Times:
+    """What each step took, in seconds."""
 
-        with plain(on.stack, on.folder) as theirs:
-            rounds = [(await load(ours), await load(theirs)) for _ in range(ROUNDS)]
-    rounds.sort(key=lambda pair: pair[0].per_second / pair[1].per_second)
-    mine, other = rounds[len(rounds) // 2]
-    yield at_least("P1", "accepts against a plain handler", mine.per_second / other.per_second, 3)
-    yield at_most("P1", "accepts, p99", mine.p99 * 1000, 150)
-    yield rate("P1", "accepts", int(mine.per_second * SECONDS), SECONDS)
-    yield rate("P1", "the plain handler", int(other.per_second * SECONDS), SECONDS)
+    accepted: list[float] = field(default_factory=list)
+    claimable: list[float] = field(default_factory=list)
+    decided: list[float] = field(default_factory=list)
 
 
 async def p2() -> AsyncIterator[Finding]:
-    """From the receipt to claimable, while a hundred submissions a second come in."""
-    times: list[float] = []
+    """From the receipt to claimable, while a hundred submissions a second come in and some are claimed and decided."""
+    took = Times()
     async with measured() as on:
-
-        async def one(number: int) -> None:
-            sent = await on.author.submit(ITEM)
-            if number % SAMPLED_EVERY:
-                return
-            began = monotonic()
-            while (held := await on.moderator.claim(submission_id=sent["submission_id"])) is None:
-                await asyncio.sleep(0.005)
-            times.append(monotonic() - began)
-            await on.moderator.decide(held["claim_token"], "reject", reasons=["other"])
-
+        senders, desk = on.caller("ingest"), on.caller("moderation")
+        before = on.cpu()
         async with asyncio.TaskGroup() as group:
-            began = monotonic()
+            began = perf_counter()
             for number in range(PER_SECOND * PACED_SECONDS):
-                group.create_task(one(number))
-                await asyncio.sleep(max(0.0, began + (number + 1) / PER_SECOND - monotonic()))
-    yield at_most("P2", "accepted to claimable at 100/s, p50", percentile(times, 0.5) * 1000, 50)
-    yield at_most("P2", "accepted to claimable at 100/s, p99", percentile(times, 0.99) * 1000, 250)
+                sampled = number % SAMPLED_EVERY == 0
+                group.create_task(_accept_and_claim(on, senders, desk, took, sampled=sampled))
+                await asyncio.sleep(max(0.0, began + (number + 1) / PER_SECOND - perf_counter()))
+        on.accepted += PER_SECOND * PACED_SECONDS
+        left = await on.drained()
+        cpu = used(before, on.cpu()) * 1000 / (PER_SECOND * PACED_SECONDS)
+        senders.close()
+        desk.close()
+    for share, name, most in ((0.5, "p50", 25), (0.99, "p99", 100)):
+        yield at_most(
+            "P2",
+            f"accepted to claimable at {PER_SECOND}/s, {name}",
+            percentile(took.claimable, share) * 1000,
+            most,
+            baseline=percentile(took.accepted, share) * 1000,
+            baseline_is="the receipt itself",
+        )
+    yield Finding("P2", "a decision, p50", percentile(took.decided, 0.5) * 1000, "ms")
+    yield Finding("P2", "until the backlog is gone", left, "s")
+    yield at_most("P1c", f"CPU of all processes per submission, at {PER_SECOND}/s with claims", cpu, 10)
+
+
+async def _accept_and_claim(
+    on: Measured, senders: Caller, desk: Caller, took: Times, *, sampled: bool
+) -> None:
+    began = perf_counter()
+    headers = {**on.author.headers, "Idempotency-Key": uuid4().hex}
+    status, answer = await senders.ask("/v1/submissions", ITEM, headers)
+    if status != httpx.codes.ACCEPTED:
+        raise AssertionError(f"a submission was answered {status}: {answer[:300]!r}")
+    accepted = perf_counter()
+    took.accepted.append(accepted - began)
+    if not sampled:
+        return
+    held = await _claim(desk, on.moderator, {"submission_id": submission_of(answer)})
+    claimed = perf_counter()
+    took.claimable.append(claimed - accepted)
+    decision = {"claim_token": held["claim_token"], "verdict": "reject", "reasons": ["other"]}
+    status, answer = await desk.ask("/v1/decisions", decision, on.moderator.headers)
+    if status != httpx.codes.OK:
+        raise AssertionError(f"a decision was answered {status}: {answer[:300]!r}")
+    took.decided.append(perf_counter() - claimed)
+
+
+async def _claim(
+    desk: Caller, moderator: Staff, wanted: dict[str, Any], *, seconds: float = 180
+) -> dict[str, Any]:
+    """The case, asked for until it is there: before it is opened, the answer is 404."""
+    deadline = perf_counter() + seconds
+    while perf_counter() < deadline:
+        status, answer = await desk.ask("/v1/claims", wanted, moderator.headers)
+        if status == CREATED:
+            held: dict[str, Any] = json.loads(answer)
+            return held
+        if status not in (NOT_FOUND, 204):
+            raise AssertionError(f"a claim was answered {status}: {answer[:300]!r}")
+        await asyncio.sleep(0.005)
+    raise TimeoutError(f"{wanted} could not be claimed within {seconds} s")
 
 
 async def p3() -> AsyncIterator[Finding]:
-    """From the decision to the first byte at the partner's webhook, with nothing else going on."""
+    """From sending the decision to the first byte at the partner, by the partner's own clock, with nothing else going on."""
     times: list[float] = []
-    async with measured() as on, httpx.AsyncClient(base_url=on.stack.webhook.url) as partner:
+    bare: list[float] = []
+    async with measured() as on, httpx.AsyncClient() as poster:
+        log, desk = on.folder / "webhook.jsonl", on.caller("moderation")
         for _ in range(DECISIONS):
-            sent = await on.author.submit(ITEM)
-            held = await eventually(on.moderator.claim, seconds=30, what="the case")
-            while held["submission"]["submission_id"] != sent["submission_id"]:
-                await on.moderator.decide(held["claim_token"], "reject", reasons=["other"])
-                held = await eventually(on.moderator.claim, seconds=30, what="the case")
-            began = monotonic()
-            await on.moderator.decide(held["claim_token"])
-            while sent["submission_id"] not in (await partner.get("/timeline")).text:
-                await asyncio.sleep(0.002)
-            times.append(monotonic() - began)
-    yield at_most("P3", "decision to the webhook, idle, p50", percentile(times, 0.5) * 1000, 50)
-    yield at_most("P3", "decision to the webhook, idle, p99", percentile(times, 0.99) * 1000, 200)
+            receipt = await on.author.submit(ITEM)
+            on.accepted += 1
+            held = await _claim(desk, on.moderator, {"submission_id": receipt["submission_id"]})
+            await on.drained()
+            await asyncio.sleep(QUIET_SECONDS)
+            began = time.time()
+            decision = {"claim_token": held["claim_token"], "verdict": "approve"}
+            status, answer = await desk.ask("/v1/decisions", decision, on.moderator.headers)
+            if status != httpx.codes.OK:
+                raise AssertionError(f"a decision was answered {status}: {answer[:300]!r}")
+            times.append(await _arrival(log, receipt["submission_id"]) - began)
+            began = time.time()
+            await poster.post(f"{on.stack.webhook.url}/hook", json=ITEM)
+            refused = [entry for entry in lines(log) if entry["event"] == "refused"]
+            bare.append(refused[-1]["arrived"] - began)
+        desk.close()
+    for share, name, most in ((0.5, "p50", 40), (0.99, "p99", 100)):
+        yield at_most(
+            "P3",
+            f"decision to the first byte at the webhook, {name} of {DECISIONS}",
+            percentile(times, share) * 1000,
+            most,
+            baseline=percentile(bare, share) * 1000,
+            baseline_is="a bare POST there",
+        )
 
 
-async def p7() -> AsyncIterator[Finding]:
-    """Memory of each service at rest, and how long a start takes (P8)."""
+async def _arrival(log: Any, submission_id: str) -> float:
+    """When the first byte about a submission came, by the receiver's clock."""
+
+    async def found() -> float | None:
+        for entry in lines(log) if log.exists() else ():
+            if entry["event"] == "accepted" and entry["submission_id"] == submission_id:
+                return float(entry["arrived"])
+        return None
+
+    arrived: float = await eventually(found, seconds=90, what=f"{submission_id} at the webhook")
+    return arrived
+
+
+async def p5() -> AsyncIterator[Finding]:
+    """The next claim of fifty moderators at once, from a short queue and from a long one."""
     async with measured() as on:
-        for told in (await asyncio.to_thread(on.stack.command, "status")).splitlines():
-            name, *rest = told.split()
-            if name in SERVICES:
-                kib = Path(f"/proc/{rest[1]}/status").read_text().partition("VmRSS:")[2].split()[0]
-                yield at_most("P7", f"memory of {name} at rest", int(kib) / 1024, 120, "MB")
-        yield at_most("P8", "from nothing to the first accepted submission", on.until_first, 10, "s")
+        desk = on.caller("moderation")
+        people = await _moderators(on)
+        found: dict[int, list[float]] = {}
+        twice = 0
+        for length in (SHORT_QUEUE, LONG_QUEUE):
+            await accept(on, most=length - on.accepted)
+            await on.drained()
+            await _claim_at_once(desk, people)
+            found[length] = []
+            for _ in range(CLAIM_ROUNDS):
+                times, doubles = await _claim_at_once(desk, people)
+                found[length] += times
+                twice += doubles
+        desk.close()
+    short, long = (percentile(found[length], 0.99) for length in (SHORT_QUEUE, LONG_QUEUE))
+    what = f"next claim, {MODERATORS} at once, p99 at {LONG_QUEUE:,} against {SHORT_QUEUE:,}"
+    yield at_most("P5", what, long / short, 1.2, "×")
+    yield Finding(
+        "P5",
+        f"next claim, p99 at {LONG_QUEUE:,}",
+        long * 1000,
+        "ms",
+        baseline=short * 1000,
+        baseline_is=f"at {SHORT_QUEUE:,}",
+    )
+    yield at_most("P5", "cases in two hands", twice, 0, "cases")
+
+
+async def _moderators(on: Measured) -> list[Staff]:
+    gate = asyncio.Semaphore(4)
+
+    async def one(number: int) -> Staff:
+        async with gate:
+            return Staff(on.line, await asyncio.to_thread(on.stack.staff, "moderator", f"Moderator {number}"))
+
+    return list(await asyncio.gather(*(one(number) for number in range(MODERATORS))))
+
+
+async def _claim_at_once(desk: Caller, people: Sequence[Staff]) -> tuple[list[float], int]:
+    """Everybody asks for the next case in the same moment, and gives it back: the times, and cases given out twice."""
+    times: list[float] = []
+
+    async def one(person: Staff) -> dict[str, Any]:
+        began = perf_counter()
+        status, answer = await desk.ask("/v1/claims", {}, person.headers)
+        times.append(perf_counter() - began)
+        if status != CREATED:
+            raise AssertionError(f"a claim was answered {status}: {answer[:300]!r}")
+        held: dict[str, Any] = json.loads(answer)
+        return held
+
+    held = await asyncio.gather(*(one(person) for person in people))
+    cases = Counter(each["submission"]["submission_id"] for each in held)
+    for person, each in zip(people, held, strict=True):
+        await desk.ask(f"/v1/claims/{each['claim_token']}", {}, person.headers, "DELETE")
+    return times, sum(count - 1 for count in cases.values())

@@ -1,5 +1,9 @@
-"""What the accepting path is measured against: a plain FastAPI and Motor handler, one majority insert per request."""
+"""What the accepting path is measured against: a plain FastAPI and Motor handler, one majority insert per request.
 
+Its database is named by the very URL that the service under measurement uses, options included.
+"""
+
+import os
 import sys
 from typing import Any
 from uuid import uuid4
@@ -9,7 +13,8 @@ from fastapi import FastAPI
 from motor.motor_asyncio import AsyncIOMotorClient
 
 app = FastAPI()
-collection = AsyncIOMotorClient[dict[str, Any]](sys.argv[2], w="majority", journal=True)["bench"]["plain"]
+client = AsyncIOMotorClient[dict[str, Any]](os.environ["PLAIN_MONGO_URL"], w="majority", journal=True)
+collection = client["bench"]["plain"]
 
 
 @app.post("/v1/submissions", status_code=202)

@@ -1,13 +1,11 @@
 """Seeded SIGKILLs against a whole stack, each looked at: what was under way at the moment of the kill."""
 
 import asyncio
-import json
 import os
 import random
 import signal
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from shared.mongo import Client, Database, connect
@@ -64,13 +62,12 @@ class Killer:
         if name == "supervisor":
             assert self.stack.process is not None
             return self.stack.process.pid
-        record = Path(self.stack.home) / "run.json"
         try:
-            found = json.loads(record.read_text())["children"].get(name)
-            os.kill(found[0], 0)
-        except (OSError, ValueError, TypeError):
+            found = self.stack.pids()[name]
+            os.kill(found, 0)
+        except (OSError, ValueError, KeyError):
             return None
-        return int(found[0])
+        return found
 
     async def strike(self, name: str, *, patient: bool = False) -> bool:
         """Stop the part, look at what is under way, then kill it. False when it was not running.

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ class Incoming:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    arrived: float = 0.0
+    """When the first byte came, by this server's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +100,12 @@ class PlainServer:
 async def _read(protocol: h11.Connection, reader: asyncio.StreamReader) -> Incoming | None:
     head: h11.Request | None = None
     body = bytearray()
+    arrived = 0.0
     while True:
         event = protocol.next_event()
         if event is h11.NEED_DATA:
             protocol.receive_data(await reader.read(1 << 16))
+            arrived = arrived or time.time()
         elif isinstance(event, h11.Request):
             head = event
         elif isinstance(event, h11.Data):
@@ -109,7 +114,7 @@ async def _read(protocol: h11.Connection, reader: asyncio.StreamReader) -> Incom
             parts = urlsplit(head.target.decode())
             headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
             return Incoming(
-                head.method.decode(), parts.path, dict(parse_qsl(parts.query)), headers, bytes(body)
+                head.method.decode(), parts.path, dict(parse_qsl(parts.query)), headers, bytes(body), arrived
             )
         else:
             return None

@@ -129,7 +129,7 @@ class WebhookServer:
         if self.gone:
             return Reply(410)
         if not self._signed(request):
-            self.journal.write("refused", reason="signature")
+            self.journal.write("refused", reason="signature", arrived=request.arrived)
             return Reply.of({"error": "no signature of ours"}, 401)
         try:
             told = Told.model_validate_json(request.body)
@@ -162,6 +162,7 @@ class WebhookServer:
             "delivery_id": told.data.delivery_id,
             "submission_id": told.data.submission_id,
             "traceparent": request.headers.get("traceparent"),
+            "arrived": request.arrived,
         }
         if known is None:
             self.journal.write("accepted", **entry, body=body)

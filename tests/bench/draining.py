@@ -1,0 +1,150 @@
+"""P9: what is left over is drained at the same cost per item, however much of it there is.
+
+The left-overs are written by the stores themselves: one of each, and then copies of it under other ids. What an item
+costs is processor time of the database, the broker and the draining process together, which other work on the machine
+disturbs less than the time on the clock.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from services.publisher.channels.port import Capabilities
+from shared.bus import Publisher
+from shared.events import REACH_CLICKED, ReachClicked
+from shared.mongo import Collection, Document
+from shared.outbox import Relay, embedded, entry, prepare
+from tests.bench.counting import Bed, bench_bed
+from tests.bench.report import Finding, at_most
+from tests.processes import cpu_seconds
+from tests.storage.moderation.stage import Stage
+from tests.storage.publisher.newsroom import Channel, Newsroom
+from tests.unit.moderation.material import submission
+
+FEW: Final = 1_000
+MANY: Final = 20_000
+MANY_DUE: Final = 10_000
+AT_ONCE: Final = 500
+RATIO: Final = 1.2
+
+Drain = Callable[[], Awaitable[int]]
+"""Drains, and tells how many items were done."""
+
+
+async def p9() -> AsyncIterator[Finding]:
+    """Left-over outbox entries, unsealed decisions, due deliveries."""
+    for what, many, prepared in (
+        ("left-over outbox entries", MANY, _outbox),
+        ("unsealed decisions", MANY, _unsealed),
+        ("due deliveries", MANY_DUE, _due),
+    ):
+        costs = []
+        for count in (FEW, many):
+            async with bench_bed() as bed:
+                costs.append(await _cost(bed, await prepared(bed, count)))
+        few, lots = costs
+        yield at_most("P9", f"{what}: cost per item at {many:,} against {FEW:,}", lots / few, RATIO, "×")
+        yield Finding(
+            "P9",
+            f"{what}: cost per item at {many:,}",
+            lots * 1000,
+            "ms",
+            baseline=few * 1000,
+            baseline_is=f"at {FEW:,}",
+        )
+
+
+async def _cost(bed: Bed, drain: Drain) -> float:
+    """Seconds of processor time per item."""
+
+    def used() -> float:
+        return time.process_time() + sum(cpu_seconds(pid) for pid in bed.pids)
+
+    before = used()
+    done = await drain()
+    return (used() - before) / done
+
+
+async def _outbox(bed: Bed, count: int) -> Drain:
+    """Entries that a process left when it died."""
+    collection = bed.client["ingest"]["submissions"]
+    await prepare(collection)
+    for _ in range(count // AT_ONCE):
+        made: list[Document] = []
+        for _ in range(AT_ONCE):
+            event = ReachClicked(
+                event_id=uuid4(),
+                occurred_at=datetime.now(UTC),
+                subject_id="aaaaaaaaaa",
+                version=1,
+                code="aaaaaaaaaa",
+            )
+            made.append({"_id": uuid4().hex, "version": 1, **embedded(entry(REACH_CLICKED, event))})
+        await collection.insert_many(made, ordered=False)
+    relay = Relay([collection], Publisher(bed.link))
+
+    async def drain() -> int:
+        await relay.drain()
+        return count
+
+    return drain
+
+
+async def _unsealed(bed: Bed, count: int) -> Drain:
+    """Cases that changed since the last seal."""
+    stage = await Stage.on(bed.client["moderation"])
+    received = submission()
+    await stage.open(received)
+    await _copies(stage.cases.collection, received.subject_id, count)
+
+    async def drain() -> int:
+        await stage.seals.drain()
+        return count
+
+    return drain
+
+
+async def _due(bed: Bed, count: int) -> Drain:
+    """Deliveries that are due all at once. The first thousand are drained: with all of them waiting behind."""
+    channel = Channel(
+        capabilities=Capabilities(
+            lookup=True, idempotent=True, read_back=False, remove=True, sample=False, rate_per_second=1e6
+        )
+    )
+    newsroom = Newsroom(bed.client["publisher"], channel)
+    await newsroom.deliveries.prepare()
+    await newsroom.approve()
+    await _copies(newsroom.collection, "s", count)
+    lane = newsroom.worker.lanes["send"]
+
+    async def drain() -> int:
+        while len(channel.wall) < FEW:
+            await lane.drain()
+        return len(channel.wall)
+
+    return drain
+
+
+async def _copies(collection: Collection, original: str, count: int) -> None:
+    """`count` documents in all, like the one with this id, each changed a moment before the one before it."""
+    found = await collection.find_one({"_id": original})
+    assert found is not None
+    names = {original, *(each["id"] for each in found.get("deliveries", []))}
+    for start in range(1, count, AT_ONCE):
+        numbers = range(start, min(count, start + AT_ONCE))
+        await collection.insert_many([_like(found, number, names) for number in numbers], ordered=False)
+
+
+def _like(value: Any, number: int, names: set[str]) -> Any:
+    match value:
+        case dict():
+            return {key: _like(each, number, names) for key, each in value.items()}
+        case list():
+            return [_like(each, number, names) for each in value]
+        case datetime():
+            return value - timedelta(milliseconds=number)
+        case str() if value in names:
+            return f"{value[:-6] if len(value) > 6 else value}{number:06}"
+    return value
