@@ -5,6 +5,7 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
 BIN := .venv/bin
 TESTS ?=
 ONLY ?=
+ITEMS ?=
 REPORT ?=
 HOST ?=
 export KONULLU_HOST := $(or $(HOST),$(KONULLU_HOST))
@@ -13,7 +14,7 @@ unexport KONULLU_HOST
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check format lock demo bench shots runtime dev
+.PHONY: help up down test check format lock demo campaign bench shots runtime dev
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +41,9 @@ format: dev ## put the code in its form
 
 demo: dev ## send 27 items through the whole flow on a stack of its own, and judge it from outside
 	@$(BIN)/python -m tests.demo
+
+campaign: dev ## send the campaign of 2020, 3,000 items, and judge it from outside (ITEMS=60, REPORT=folder)
+	@exec $(BIN)/python -m tests.campaign $(if $(ITEMS),--items $(ITEMS)) $(if $(REPORT),--report $(REPORT))
 
 bench: dev ## measure the performance targets on this machine (ONLY=P2, REPORT=file)
 	@$(BIN)/python -m tests.bench $(ONLY) $(if $(REPORT),--report $(REPORT))
