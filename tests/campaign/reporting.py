@@ -109,9 +109,10 @@ PAGE: Final = """# The campaign of 2020, sent again
 
 `make campaign` sends {items:,} items from {countries} countries in {languages} languages, with {wanted.photos:,} photos
 and {wanted.videos} videos drawn from a seed, through a stack of its own: every service, the broker, the database, the
-gateway, the website, and test servers for Telegram and a partner's webhook. Moderators claim and approve each item; readers follow
-its short links {wanted.clicks:,} times, and the channel reports {wanted.views:,} views. Then the result is judged from
-outside: what the receivers and the website show, what metrics and the authors' ledgers say. No database is read.
+gateway, the website, and test servers for Telegram and a partner's webhook. Moderators claim and approve each item;
+readers follow its short links {wanted.clicks:,} times, and the channel reports {wanted.views:,} views. Then the result
+is judged from outside: what the receivers and the website show, what metrics and the authors' ledgers say. No database
+is read.
 
 **{verdict}**, {seconds:.0f} s after the first volunteer registered.
 
