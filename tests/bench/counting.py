@@ -69,7 +69,10 @@ async def bench_bed() -> AsyncIterator[Bed]:
             (Path(folder) / name).mkdir()
         nats, mongo = start_nats(Path(folder) / "nats"), start_mongo(Path(folder) / "mongo")
         settings = Settings(nats=nats.url, mongo=SecretStr(mongo.url))
-        link, client = await connection(settings, name="bench"), connect(settings.mongo_url)
+        link, client = (
+            await connection(settings, name="bench"),
+            connect(settings.mongo_url, timeout_ms=120_000),
+        )
         pids = tuple(server.process.pid for server in (nats, mongo) if server.process is not None)
         try:
             await provision(link, replicas=1, max_bytes=settings.stream_max_bytes)

@@ -8,6 +8,7 @@ disturbs less than the time on the clock.
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -33,27 +34,24 @@ Drain = Callable[[], Awaitable[int]]
 """Drains, and tells how many items were done."""
 
 
-async def p9() -> AsyncIterator[Finding]:
-    """Left-over outbox entries, unsealed decisions, due deliveries."""
-    for what, many, prepared in (
-        ("left-over outbox entries", MANY, _outbox),
-        ("unsealed decisions", MANY, _unsealed),
-        ("due deliveries", MANY_DUE, _due),
-    ):
-        costs = []
-        for count in (FEW, many):
-            async with bench_bed() as bed:
-                costs.append(await _cost(bed, await prepared(bed, count)))
-        few, lots = costs
-        yield at_most("P9", f"{what}: cost per item at {many:,} against {FEW:,}", lots / few, RATIO, "×")
-        yield Finding(
-            "P9",
-            f"{what}: cost per item at {many:,}",
-            lots * 1000,
-            "ms",
-            baseline=few * 1000,
-            baseline_is=f"at {FEW:,}",
-        )
+async def _compared(
+    what: str, many: int, prepared: Callable[[Bed, int], Awaitable[Drain]]
+) -> AsyncIterator[Finding]:
+    """What one item costs when there are many, against what it costs when there are few."""
+    costs = []
+    for count in (FEW, many):
+        async with bench_bed() as bed:
+            costs.append(await _cost(bed, await prepared(bed, count)))
+    few, lots = costs
+    yield at_most("P9", f"{what}: cost per item at {many:,} against {FEW:,}", lots / few, RATIO, "×")
+    yield Finding(
+        "P9",
+        f"{what}: cost per item at {many:,}",
+        lots * 1000,
+        "ms",
+        baseline=few * 1000,
+        baseline_is=f"at {FEW:,}",
+    )
 
 
 async def _cost(bed: Bed, drain: Drain) -> float:
@@ -148,3 +146,10 @@ def _like(value: Any, number: int, names: set[str]) -> Any:
         case str() if value in names:
             return f"{value[:-6] if len(value) > 6 else value}{number:06}"
     return value
+
+
+PARTS: Final = (
+    partial(_compared, "left-over outbox entries", MANY, _outbox),
+    partial(_compared, "unsealed decisions", MANY, _unsealed),
+    partial(_compared, "due deliveries", MANY_DUE, _due),
+)
