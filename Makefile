@@ -59,8 +59,8 @@ lock: dev ## resolve requirements*.in into hash-locked lists for Python 3.11 to 
 	done
 
 runtime:
-	@$(PYTHON) deploy/local/environment.py runtime
+	@$(PYTHON) deploy/supervisor/environment.py runtime
 
 dev:
-	@$(PYTHON) deploy/local/environment.py runtime
-	@$(PYTHON) deploy/local/environment.py dev
+	@$(PYTHON) deploy/supervisor/environment.py runtime
+	@$(PYTHON) deploy/supervisor/environment.py dev

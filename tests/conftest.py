@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.mongo import Client, Database, connect
+from shared.storage.mongo import Client, Database, connect
 from tests.processes import Server, start_mongo, start_nats
 
 

@@ -10,11 +10,11 @@ from uuid import uuid4
 import httpx
 from fastapi import FastAPI
 
-from shared.bus import connection
-from shared.identity import Keys
-from shared.service import Parts, Process, Runtime, build_runtime, create_app, wire
+from shared.bus.consuming import connection
+from shared.bus.streams import provision
+from shared.identity.tokens import Keys
+from shared.runtime.service import Parts, Process, Runtime, build_runtime, create_app, wire
 from shared.settings import Settings
-from shared.streams import provision
 from tests.processes import free_base
 
 

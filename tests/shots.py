@@ -13,7 +13,7 @@ from typing import Final
 from PIL import Image
 from playwright.async_api import Browser, async_playwright
 
-from shared.identity import COOKIE
+from shared.identity.tokens import COOKIE
 from tests.browser.conftest import FLAGS
 from tests.demo.drawn import photo
 from tests.demo.items import ALTERNATIVE_TEXTS, ITEMS

@@ -95,7 +95,7 @@ class Stack:
         """`konullu up`, and wait until every part is ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [PYTHON, "-m", "shared.cli", "up"],
+                [PYTHON, "-m", "deploy.cli.main", "up"],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -148,7 +148,7 @@ class Stack:
     def command(self, *arguments: str, timeout: float = 60.0) -> str:
         """A `konullu` command against this stack; what it prints. Raises with its errors when it fails."""
         done = subprocess.run(
-            [PYTHON, "-m", "shared.cli", *arguments],
+            [PYTHON, "-m", "deploy.cli.main", *arguments],
             cwd=ROOT,
             capture_output=True,
             text=True,

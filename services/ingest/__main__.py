@@ -4,8 +4,8 @@ import sys
 
 from services.ingest.app import assemble
 from services.ingest.settings import IngestSettings
-from shared.identity import OwnKeys, signing_key
-from shared.service import run
+from shared.identity.tokens import OwnKeys, signing_key
+from shared.runtime.service import run
 from shared.settings import INGEST, Settings
 
 

@@ -2,24 +2,26 @@
 
 from dataclasses import replace
 
-from services.ingest import api, api_people, handlers
-from services.ingest.intake import Rules
-from services.ingest.ledger import Ledger
-from services.ingest.limits import Limits
+from services.ingest.media_safety.model import Limits as SafetyLimits
 from services.ingest.page_wiring import wire_pages
-from services.ingest.people import People
-from services.ingest.reception import Reception
-from services.ingest.safety_rules import Limits as SafetyLimits
-from services.ingest.sessions import Sessions
+from services.ingest.people import api as api_people
+from services.ingest.people.service import Sessions
+from services.ingest.people.store import People
+from services.ingest.rate_limits import Limits
 from services.ingest.settings import IngestSettings
-from services.ingest.submissions import Submissions
-from services.ingest.upload_rules import UploadLimits
+from services.ingest.status import handlers
+from services.ingest.status.store import Ledger
+from services.ingest.submissions import api
+from services.ingest.submissions.service import Reception
+from services.ingest.submissions.store import Submissions
 from services.ingest.upload_wiring import wire_uploads
-from shared.campaign import Campaign, CampaignError
-from shared.identity import Issuer, OwnKeys, signing_key
-from shared.media import MediaStore
-from shared.problems import ConfigurationError
-from shared.service import Parts, Runtime
+from services.ingest.uploads.rules import UploadLimits
+from services.ingest.validation.rules import Rules
+from shared.campaign.model import Campaign, CampaignError
+from shared.http.problems import ConfigurationError
+from shared.identity.tokens import Issuer, OwnKeys, signing_key
+from shared.runtime.service import Parts, Runtime
+from shared.storage.media import MediaStore
 
 
 def assemble(runtime: Runtime) -> Parts:

@@ -5,16 +5,17 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from services.ingest import page_entry, pages
-from services.ingest.intake import Rules
-from services.ingest.limits import Limits
-from services.ingest.page_choices import Choices
-from services.ingest.page_portal import Portal
-from services.ingest.reception import Reception
-from services.ingest.sessions import Sessions
-from shared.campaign import Campaign
-from shared.identity import Guard
-from shared.media import MediaStore
+from services.ingest.people import pages as page_entry
+from services.ingest.people.service import Sessions
+from services.ingest.rate_limits import Limits
+from services.ingest.submissions import pages
+from services.ingest.submissions.choices import Choices
+from services.ingest.submissions.portal import Portal
+from services.ingest.submissions.service import Reception
+from services.ingest.validation.rules import Rules
+from shared.campaign.model import Campaign
+from shared.identity.tokens import Guard
+from shared.storage.media import MediaStore
 from shared.web import Pages
 
 WEB: Final = Path(__file__).parent / "web"

@@ -1,15 +1,15 @@
 """How the upload side of ingest is put together: routes, jobs and indexes around one store."""
 
-from services.ingest.safety_rules import Limits
-from services.ingest.screening import Screening
-from services.ingest.upload_leases import Leases
-from services.ingest.upload_pieces import Quarantine
-from services.ingest.upload_rules import UploadLimits
-from services.ingest.upload_store import Uploads
-from services.ingest.upload_sweep import Sweep
-from services.ingest.uploads import routes
-from shared.media import MediaStore
-from shared.service import Parts, Runtime
+from services.ingest.media_safety.model import Limits
+from services.ingest.uploads.chunks import Quarantine
+from services.ingest.uploads.cleanup import Sweep
+from services.ingest.uploads.leases import Leases
+from services.ingest.uploads.rules import UploadLimits
+from services.ingest.uploads.scan_job import Screening
+from services.ingest.uploads.store import Uploads
+from services.ingest.uploads.tus import routes
+from shared.runtime.service import Parts, Runtime
+from shared.storage.media import MediaStore
 
 
 def wire_uploads(

@@ -3,9 +3,9 @@
 import sys
 
 from services.metrics.app import assemble
-from services.metrics.garbage import collect_rarely
+from services.metrics.counting.garbage import collect_rarely
 from services.metrics.settings import MetricsSettings
-from shared.service import run
+from shared.runtime.service import run
 from shared.settings import METRICS
 
 collect_rarely()

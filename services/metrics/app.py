@@ -4,19 +4,20 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from services.metrics import api, handlers
-from services.metrics.announcer import Announcer
-from services.metrics.counts import Counts
-from services.metrics.links import Links
-from services.metrics.pages import page_routes
-from services.metrics.roll import Roll
+from services.metrics.census.store import Roll
+from services.metrics.clicks.link_cache import Links
+from services.metrics.clicks.spool import Spool
+from services.metrics.counting import handlers
+from services.metrics.counting.service import Counts
+from services.metrics.reports import api
+from services.metrics.reports.pages import page_routes
+from services.metrics.reports.totals_publisher import Announcer
 from services.metrics.settings import MetricsSettings
-from services.metrics.spool import Spool
-from shared.bus import consume_batches
-from shared.campaign import Campaign, CampaignError
+from shared.bus.consuming import consume_batches
+from shared.campaign.model import Campaign, CampaignError
 from shared.events import REACH_CLICKED, REACH_SAMPLED, ReachClicked
-from shared.problems import ConfigurationError
-from shared.service import Parts, Runtime
+from shared.http.problems import ConfigurationError
+from shared.runtime.service import Parts, Runtime
 
 WEB: Final = Path(__file__).parent / "web"
 MOUNT: Final = "/reach"

@@ -4,23 +4,25 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from services.moderation import api, handlers, pages, telemetry
-from services.moderation.cases import Books, Cases
-from services.moderation.claims import Claims
-from services.moderation.clock import DatabaseClock
-from services.moderation.decisions import Decisions
-from services.moderation.desk import Desk
-from services.moderation.lanes import LaneBook
-from services.moderation.photos import Photos
-from services.moderation.queue import Queue, Reader
-from services.moderation.screening import ClassRule, Policy
-from services.moderation.seals import Seals
+from services.moderation import telemetry
+from services.moderation.audit.checkpoints import Seals
+from services.moderation.cases import handlers
+from services.moderation.cases.queue_positions import LaneBook
+from services.moderation.cases.store import Books, Cases
+from services.moderation.decisions.service import Decisions
+from services.moderation.desk import api, pages
+from services.moderation.desk.media import Photos
+from services.moderation.desk.service import Desk
+from services.moderation.queue.claims import Claims
+from services.moderation.queue.clock import DatabaseClock
+from services.moderation.queue.reader import Queue, Reader
+from services.moderation.screening.rules import ClassRule, Policy
 from services.moderation.settings import ModerationSettings
-from shared.campaign import Campaign, CampaignError
-from shared.identity import signing_key
-from shared.media import MediaStore
-from shared.problems import ConfigurationError
-from shared.service import Parts, Runtime
+from shared.campaign.model import Campaign, CampaignError
+from shared.http.problems import ConfigurationError
+from shared.identity.tokens import signing_key
+from shared.runtime.service import Parts, Runtime
+from shared.storage.media import MediaStore
 from shared.web import Pages
 
 COUNT_SECONDS: Final = 15.0

@@ -7,26 +7,28 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from services.publisher import api, handlers, pages, telemetry
-from services.publisher.accounts import Accounts
+from services.publisher import telemetry
 from services.publisher.channels import registry
 from services.publisher.channels.port import Channel, Post
-from services.publisher.checkup import Checkup
-from services.publisher.deliveries import Deliveries
-from services.publisher.editors import Editors
-from services.publisher.links import code_of
-from services.publisher.posts import Addresses
-from services.publisher.publication import Outlet, Publication
-from services.publisher.schedule import LANES
+from services.publisher.channels.website.site import Site
+from services.publisher.deliveries import handlers
+from services.publisher.deliveries.ids import code_of
+from services.publisher.deliveries.publication import Outlet, Publication
+from services.publisher.deliveries.retry_policy import LANES
+from services.publisher.deliveries.store import Deliveries
+from services.publisher.deliveries.verification import Trust
+from services.publisher.desk import api, pages
+from services.publisher.desk.service import Editors
+from services.publisher.dispatch.health import Checkup
+from services.publisher.dispatch.post_builder import Addresses
+from services.publisher.dispatch.rate_limit_store import Accounts
+from services.publisher.dispatch.worker import Surroundings, Worker
 from services.publisher.settings import PublisherSettings
-from services.publisher.site import Site
-from services.publisher.trust import Trust
-from services.publisher.worker import Surroundings, Worker
-from shared.campaign import Campaign, CampaignError
-from shared.media import MediaStore
-from shared.problems import ConfigurationError
-from shared.remote_keys import RemoteKeys
-from shared.service import Parts, Runtime
+from shared.campaign.model import Campaign, CampaignError
+from shared.http.problems import ConfigurationError
+from shared.identity.remote_keys import RemoteKeys
+from shared.runtime.service import Parts, Runtime
+from shared.storage.media import MediaStore
 
 Job = Callable[[], Awaitable[None]]
 

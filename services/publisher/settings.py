@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field
 
-from services.publisher.schedule import Pace
+from services.publisher.deliveries.retry_policy import Pace
 from shared.settings import PUBLISHER, Settings
 
 Seconds = Annotated[float, Field(gt=0)]

@@ -6,7 +6,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.publisher.channels.port import Channel, Outcome
-from services.publisher.delivery import Delivery
+from services.publisher.deliveries.model import Delivery
 from shared.events import ModerationDecided
 
 log = structlog.get_logger()

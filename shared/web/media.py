@@ -7,8 +7,8 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 
 from shared.events import Media
-from shared.media import CLEAN, MediaStore
-from shared.problems import Problem
+from shared.http.problems import Problem
+from shared.storage.media import CLEAN, MediaStore
 
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 _HEADERS: Final = {

@@ -13,10 +13,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from shared import campaign_defaults
-from shared.campaign_fields import text_in
-from shared.identity import COOKIE, Principal, csrf_token, end_session, set_session
-from shared.problems import Problem
+from shared.campaign import defaults as campaign_defaults
+from shared.campaign.fields import text_in
+from shared.http.problems import Problem
+from shared.identity.tokens import COOKIE, Principal, csrf_token, end_session, set_session
 from shared.web.assets import Assets
 from shared.web.catalogues import translations
 from shared.web.formats import Formats

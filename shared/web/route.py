@@ -8,9 +8,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pymongo.errors import PyMongoError
 
-from shared.mongo import is_unavailable
-from shared.problems import Problem, unavailable
-from shared.settle import Unavailable
+from shared.failures import Unavailable
+from shared.http.problems import Problem, unavailable
+from shared.storage.mongo import is_unavailable
 
 
 def answering_with(page_of: Callable[[Request, Problem], Response]) -> type[APIRoute]:

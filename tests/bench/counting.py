@@ -16,20 +16,20 @@ from nats.aio.client import Client as Link
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from pydantic import SecretStr
 
-from services.metrics import handlers
 from services.metrics.app import CONSUMERS
-from services.metrics.counts import Counts
-from services.metrics.figures import figures_of
-from services.metrics.garbage import collect_rarely
-from services.metrics.reach import BY, Question, answer
-from services.metrics.roll import Roll
-from services.metrics.tally import Click, Delivery, Dims, Sample, code_of, delivery_of, milliseconds
-from shared.bus import Batch, Failures, Publisher, Settler, connection, consume_batches
+from services.metrics.census.store import Roll
+from services.metrics.counting import handlers
+from services.metrics.counting.garbage import collect_rarely
+from services.metrics.counting.model import Click, Delivery, Dims, Sample, code_of, delivery_of, milliseconds
+from services.metrics.counting.service import Counts
+from services.metrics.reports.breakdown import BY, Question, answer
+from services.metrics.reports.campaign import figures_of
+from shared.bus.consuming import Batch, Failures, Publisher, Settler, connection, consume_batches
+from shared.bus.streams import BATCH, consumer_of, provision
 from shared.events import REACH_CLICKED, REACH_SAMPLED, Event, Topic
-from shared.health import Health
-from shared.mongo import Client, connect
+from shared.observability.health import Health
 from shared.settings import Settings
-from shared.streams import BATCH, consumer_of, provision
+from shared.storage.mongo import Client, connect
 from tests.bench.report import Finding, at_least, at_most, percentile, rate
 from tests.processes import start_mongo, start_nats
 from tests.unit.metrics.happenings import START, click, delivery, sample

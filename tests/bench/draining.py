@@ -13,10 +13,10 @@ from typing import Any, Final
 from uuid import uuid4
 
 from services.publisher.channels.port import Capabilities
-from shared.bus import Publisher
+from shared.bus.consuming import Publisher
+from shared.bus.outbox import Relay, embedded, entry, prepare
 from shared.events import REACH_CLICKED, ReachClicked
-from shared.mongo import Collection, Document
-from shared.outbox import Relay, embedded, entry, prepare
+from shared.storage.mongo import Collection, Document
 from tests.bench.counting import Bed, bench_bed
 from tests.bench.report import Finding, at_most
 from tests.processes import cpu_seconds

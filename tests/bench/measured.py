@@ -17,7 +17,7 @@ from typing import Any, Final
 import httpx
 from nats.aio.client import Client as Link
 
-from shared.bus import connection
+from shared.bus.consuming import connection
 from shared.settings import Settings
 from tests.bench.load import Caller
 from tests.people import Line, Staff, Volunteer, campaign

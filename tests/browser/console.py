@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 import httpx
 from PIL import Image, ImageDraw
 
-from shared.bus import Publisher, connection
+from shared.bus.consuming import Publisher, connection
+from shared.bus.streams import provision
 from shared.events import SUBMISSION_RECEIVED, Media, Role, Scopes, SubmissionReceived
-from shared.identity import COOKIE, Issuer, Principal, jwks, signing_key
-from shared.media import CLEAN, MediaStore
-from shared.mongo import connect
+from shared.identity.tokens import COOKIE, Issuer, Principal, jwks, signing_key
 from shared.settings import MODERATION, Settings
-from shared.streams import provision
+from shared.storage.media import CLEAN, MediaStore
+from shared.storage.mongo import connect
 from tests.processes import Server, free_base, until
 
 T = TypeVar("T")

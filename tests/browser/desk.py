@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from services.ingest.people import People
-from shared.bus import Publisher, connection
+from services.ingest.people.store import People
+from shared.bus.consuming import Publisher, connection
 from shared.events import E, Role, Scopes, Topic
-from shared.mongo import connect
 from shared.settings import Settings
+from shared.storage.mongo import connect
 from tests.processes import BIN, Server, free_base
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ def open_desk(folder: Path, nats_url: str, mongo_url: str) -> Desk:
         "MONGO_URL": mongo_url,
     }
     provision = Server(
-        [sys.executable, "-m", "shared.provision"], "", 0, folder / "provision.log", environment
+        [sys.executable, "-m", "shared.bus.provision"], "", 0, folder / "provision.log", environment
     )
     _run_once(provision)
     ingest = Server(

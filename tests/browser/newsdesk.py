@@ -11,12 +11,12 @@ from typing import Any
 
 import httpx
 
-from shared import signing
-from shared.bus import Publisher, connection
+from shared.bus.consuming import Publisher, connection
+from shared.bus.streams import provision
 from shared.events import MODERATION_DECIDED
-from shared.identity import COOKIE, Issuer, Principal, jwks, signing_key
+from shared.identity import signing
+from shared.identity.tokens import COOKIE, Issuer, Principal, jwks, signing_key
 from shared.settings import PUBLISHER, Settings
-from shared.streams import provision
 from tests.browser.console import run
 from tests.processes import Server, free_base, free_port, until
 from tests.servers.telegram import TOKEN

@@ -13,11 +13,11 @@ from uuid import uuid4
 
 import httpx
 
-from shared.bus import Publisher, connection
+from shared.bus.consuming import Publisher, connection
+from shared.bus.streams import provision
 from shared.events import BY_SUBJECT, Event, Role, Scopes, Topic
-from shared.identity import COOKIE, Issuer, Principal, jwks, signing_key
+from shared.identity.tokens import COOKIE, Issuer, Principal, jwks, signing_key
 from shared.settings import METRICS, Settings
-from shared.streams import provision
 from tests.processes import Server, free_base, until
 
 T = TypeVar("T")

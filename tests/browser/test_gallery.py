@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from playwright.sync_api import Page, Route, expect
 
-from shared.problems import Problem
+from shared.http.problems import Problem
 from shared.web import Pages
 from tests.browser.checks import faults_of
 from tests.browser.desk import aside

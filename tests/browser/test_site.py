@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
-from services.publisher.channels.website import Website
-from services.publisher.site import Site
+from services.publisher.channels.website.adapter import Website
+from services.publisher.channels.website.site import Site
 from shared.events import AiUse, Media
-from shared.media import MediaStore
+from shared.storage.media import MediaStore
 from tests.browser.checks import faults_of, small_targets
 from tests.servers.posts import SITE, picture, stored
-from tests.unit.publisher.site.builders import campaign, delivery
+from tests.unit.publisher.channels.website.builders import campaign, delivery
 
 pytestmark = pytest.mark.chromium
 CADDYFILE = Path(__file__).parents[2] / "deploy/caddy/Caddyfile"

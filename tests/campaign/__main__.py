@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from shared.bus import connection
+from shared.bus.consuming import connection
 from tests.bench.measured import machine, settings_of
 from tests.campaign import judging, reporting, sending
 from tests.campaign.plan import LANGUAGES, WHOLE, Item, Plan, plan

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from nats.aio.client import Client as Link
 
-from shared.bus import Publisher
+from shared.bus.consuming import Publisher
 from shared.events import REACH_SAMPLED, ReachSampled
 from tests.bench.load import Caller
 from tests.campaign.plan import Item, Plan

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy import secrets, with_secrets
+from deploy.container import secrets, with_secrets
 from tests.processes import BIN
 
 ROOT = Path(__file__).parents[2]
@@ -131,8 +131,8 @@ def test_alertmanager_accepts_its_file() -> None:
 
 def test_alerts_name_metrics_that_the_services_have() -> None:
     rules = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())
-    sources = "".join(path.read_text() for path in (ROOT / "shared").glob("*.py"))
-    sources += "".join(path.read_text() for path in (ROOT / "services").glob("*/*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "shared").rglob("*.py"))
+    sources += "".join(path.read_text() for path in (ROOT / "services").rglob("*.py"))
 
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
         for metric in re.findall(r"konullu_\w+", rule["expr"]):
@@ -153,14 +153,14 @@ def test_secrets_become_variables_of_one_process_alone(tmp_path: Path) -> None:
     secret.write_text("mongodb://ingest:pass word'$x@host/\n")
     show = [sys.executable, "-c", "import os; print(os.environ['MONGO_URL'], 'MONGO_URL_FILE' in os.environ)"]
 
-    said = _run(sys.executable, "-m", "deploy.with_secrets", *show, MONGO_URL_FILE=str(secret))
+    said = _run(sys.executable, "-m", "deploy.container.with_secrets", *show, MONGO_URL_FILE=str(secret))
 
     assert said == "mongodb://ingest:pass word'$x@host/ False\n"
 
 
 def test_a_missing_secret_stops_the_start_with_its_file() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "deploy.with_secrets", "true"],
+        [sys.executable, "-m", "deploy.container.with_secrets", "true"],
         env={**os.environ, "MONGO_URL_FILE": "/nowhere/mongo"},
         cwd=ROOT,
         capture_output=True,

@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 import pytest
 
+from shared.bus.streams import CONSUMERS
 from shared.events import TOPICS, DeliveryState, Event, Topic
-from shared.streams import CONSUMERS
 
 SCHEMAS = Path(__file__).parent / "schemas"
 

@@ -14,10 +14,10 @@ import pytest
 from faststream.nats import NatsBroker
 from faststream.specification import AsyncAPI
 
-from shared.bus import consume
-from shared.service import Process, build_runtime, create_app, wire
+from shared.bus.consuming import consume
+from shared.bus.streams import CONSUMERS, PRODUCERS
+from shared.runtime.service import Process, build_runtime, create_app, wire
 from shared.settings import Settings
-from shared.streams import CONSUMERS, PRODUCERS
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 SERVICES: Final = tuple(PRODUCERS)

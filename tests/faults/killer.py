@@ -8,9 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from shared.mongo import Client, Database, connect
+from shared.failures import Failure, attempt
 from shared.settings import embedded_database
-from shared.settle import Failure, attempt
+from shared.storage.mongo import Client, Database, connect
 from tests.stack import Stack
 
 ENGINES: Final = ("nats", "database")

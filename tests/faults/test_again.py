@@ -10,8 +10,8 @@ import nats
 import pytest
 from nats.js import JetStreamContext
 
+from shared.bus.streams import CONSUMERS
 from shared.events import TOPICS
-from shared.streams import CONSUMERS
 from tests.demo.items import ITEMS
 from tests.people import Line, Staff, Volunteer, campaign, eventually
 from tests.stack import Stack, stack

@@ -9,10 +9,10 @@ from random import Random
 import httpx
 import pytest
 
-from services.metrics.rebuild import rebuild
+from services.metrics.counting.rebuild import rebuild
 from services.metrics.settings import MetricsSettings
 from shared.events import Event, ReachClicked, ReachSampled
-from shared.mongo import connect
+from shared.storage.mongo import connect
 from tests.browser.reach import Reach, open_reach
 from tests.processes import Server, start_mongo, start_nats, until
 from tests.unit.metrics.happenings import history

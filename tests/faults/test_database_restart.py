@@ -10,7 +10,7 @@ import pytest
 
 from services.moderation.app import assemble
 from services.moderation.settings import ModerationSettings
-from shared.identity import OwnKeys, signing_key
+from shared.identity.tokens import OwnKeys, signing_key
 from tests.processes import Server, start_mongo, start_nats
 from tests.running import Running, provisioned, running, settings_for
 from tests.system.test_moderation_api import Person, submitted

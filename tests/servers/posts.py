@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image
 
 from services.publisher.channels.port import Post
-from services.publisher.links import code_of
+from services.publisher.deliveries.ids import code_of
 from shared.events import AiUse, Attribution, Media, Snapshot
-from shared.media import CLEAN, MediaStore
+from shared.storage.media import CLEAN, MediaStore
 
 PLANNED = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 SITE = "http://localhost:8400"

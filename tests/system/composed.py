@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from deploy import secrets
+from deploy.container import secrets
 from tests.processes import BIN, Server, free_port, until
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +108,7 @@ class Composed:
         """The image's entry point and the service's command."""
         python, *rest = self.compose[name]["command"]
         assert python == "python"
-        return [sys.executable, "-m", "deploy.with_secrets", sys.executable, *rest]
+        return [sys.executable, "-m", "deploy.container.with_secrets", sys.executable, *rest]
 
     def environment(self, name: str) -> dict[str, str]:
         """The service's environment with addresses and folders of this machine."""
@@ -135,7 +135,14 @@ class Composed:
 
     def staff(self, role: str) -> str:
         """A token, made in ingest's container as an operator would."""
-        command = [sys.executable, "-m", "deploy.with_secrets", sys.executable, "-m", "services.ingest.staff"]
+        command = [
+            sys.executable,
+            "-m",
+            "deploy.container.with_secrets",
+            sys.executable,
+            "-m",
+            "services.ingest.people.cli",
+        ]
         made = subprocess.run(
             [*command, "add", "--role", role, "--name", role.title()],
             env=self._whole("ingest"),

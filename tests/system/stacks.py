@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from deploy.local import spawn
-from deploy.local.control import ask
-from deploy.local.home import Record
+from deploy.supervisor import spawn
+from deploy.supervisor.control import ask
+from deploy.supervisor.home import Record
 from tests.processes import free_base, until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
-WHOLE = (sys.executable, "-m", "shared.cli", "up")
+WHOLE = (sys.executable, "-m", "deploy.cli.main", "up")
 TOY = (sys.executable, "-m", "tests.system.toy_stack")
 """Real engines and gateway; services that only say they are ready."""
 
@@ -70,7 +70,7 @@ class Stack:
         """A command in another terminal that knows the home alone."""
         environment = {**self.environment}
         del environment["KONULLU_PORT_BASE"]
-        command = [sys.executable, "-m", "shared.cli", *arguments]
+        command = [sys.executable, "-m", "deploy.cli.main", *arguments]
         return subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )

@@ -11,14 +11,14 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import SecretStr
 
-from shared import settle
-from shared.bus import Publisher, connection, consume
+from shared import failures as settle
+from shared.bus.consuming import Publisher, connection, consume
+from shared.bus.outbox import embedded, entry
+from shared.bus.streams import consumer_of
 from shared.events import STAFF_CHANGED, SUBMISSION_WITHDRAWN, Scopes, StaffChanged, SubmissionWithdrawn
-from shared.outbox import embedded, entry
-from shared.service import Parts, Runtime
+from shared.failures import Unavailable, Unprocessable
+from shared.runtime.service import Parts, Runtime
 from shared.settings import Settings
-from shared.settle import Unavailable, Unprocessable
-from shared.streams import consumer_of
 from tests.processes import Server, start_mongo, start_nats
 from tests.running import Running, provisioned, running, settings_for
 
@@ -57,7 +57,7 @@ async def settings(tmp_path: Path, nats: Server, mongo_url: str) -> Settings:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backoff in hundredths of a second, so that eight failures fit into a test."""
     monkeypatch.setattr(settle, "SHORTEST_DELAY", 0.01)
-    monkeypatch.setattr("shared.bus.settle", lambda m, r, f, _j: settle.settle(m, r, f, 0.0))
+    monkeypatch.setattr("shared.bus.consuming.settle", lambda m, r, f, _j: settle.settle(m, r, f, 0.0))
     monkeypatch.setattr(settle, "backoff", lambda _a, _j, **_k: 0.02)
 
 

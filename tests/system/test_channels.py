@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
 
-from services.publisher.channels.http import Timeouts, Wire
+from services.publisher.channels.http_client import Timeouts, Wire
 from services.publisher.channels.port import (
     Absent,
     Channel,
@@ -23,17 +23,17 @@ from services.publisher.channels.port import (
     Residue,
     Unknown,
 )
-from services.publisher.channels.telegram import Telegram
-from services.publisher.channels.webhook import Webhook
-from services.publisher.channels.website import Website
-from services.publisher.site import Site
-from shared.media import MediaStore
+from services.publisher.channels.telegram.adapter import Telegram
+from services.publisher.channels.webhook.adapter import Webhook
+from services.publisher.channels.website.adapter import Website
+from services.publisher.channels.website.site import Site
+from shared.storage.media import MediaStore
 from tests.servers.faults import Fault, Kind
 from tests.servers.plain import Incoming, PlainServer, Reply
 from tests.servers.posts import correction, post, stored
 from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.webhook import SECRET, WebhookServer
-from tests.unit.publisher.site.builders import campaign
+from tests.unit.publisher.channels.website.builders import campaign
 
 QUICK = Timeouts(connect=1.0, read=0.4, total=0.8)
 

@@ -8,11 +8,11 @@ import pytest
 from nats.aio.client import Client
 from nats.js.errors import APIError
 
-from deploy.commands.dead import Morgue
-from deploy.commands.stack import CommandError
-from shared.bus import Publisher, connection
+from deploy.cli.dead import Morgue
+from deploy.cli.stack import CommandError
+from shared.bus.consuming import Publisher, connection
+from shared.bus.streams import DEAD_STREAM, provision
 from shared.settings import Settings
-from shared.streams import DEAD_STREAM, provision
 from tests.processes import Server, start_nats
 
 SUBJECT = "submissions.received.v1"

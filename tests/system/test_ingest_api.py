@@ -27,7 +27,7 @@ from shared.events import (
     Topic,
     Verdict,
 )
-from shared.identity import OwnKeys, signing_key
+from shared.identity.tokens import OwnKeys, signing_key
 from tests.running import Running, provisioned, running, settings_for
 
 CAMPAIGN = """

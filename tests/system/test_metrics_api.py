@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from services.metrics.app import assemble
+from services.metrics.counting.model import code_of
 from services.metrics.settings import MetricsSettings
-from services.metrics.tally import code_of
 from shared.events import (
     BY_SUBJECT,
     DELIVERY_CHANGED,
@@ -38,7 +38,7 @@ from shared.events import (
     SubmissionWithdrawn,
     Topic,
 )
-from shared.identity import Issuer, OwnKeys, Principal, signing_key
+from shared.identity.tokens import Issuer, OwnKeys, Principal, signing_key
 from tests.processes import Server, start_nats
 from tests.running import Running, provisioned, running, settings_for
 from tests.unit.metrics.happenings import click, delivery, history, sample

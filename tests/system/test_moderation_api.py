@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from services.moderation.app import assemble
-from services.moderation.audit import verify as verify_audit
+from services.moderation.audit.verify import verify as verify_audit
 from services.moderation.settings import ModerationSettings
-from shared.bus import connection
+from shared.bus.consuming import connection
 from shared.events import (
     MODERATION_DECIDED,
     SUBMISSION_RECEIVED,
@@ -30,9 +30,9 @@ from shared.events import (
     SubmissionWithdrawn,
     Topic,
 )
-from shared.identity import Issuer, OwnKeys, Principal, public_keys, signing_key
-from shared.media import CLEAN, MediaStore
-from shared.signing import verify
+from shared.identity.signing import verify
+from shared.identity.tokens import Issuer, OwnKeys, Principal, public_keys, signing_key
+from shared.storage.media import CLEAN, MediaStore
 from tests.processes import Server, start_nats
 from tests.running import Running, provisioned, running, settings_for
 from tests.unit.moderation.material import sensitive, submission
@@ -380,7 +380,7 @@ async def test_the_audit_is_verified_from_outside(moderation: Running) -> None:
 
     async def verified() -> tuple[int | None, str]:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.moderation.audit", "verify",
+            sys.executable, "-m", "services.moderation.audit.verify", "verify",
             env=environment, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         said, _ = await process.communicate()

@@ -13,7 +13,7 @@ from nats.js.errors import NotFoundError
 
 from services.publisher.app import assemble
 from services.publisher.settings import PublisherSettings
-from shared import signing
+from shared.bus.streams import DEAD_PREFIX, DEAD_STREAM
 from shared.events import (
     MODERATION_DECIDED,
     MODERATION_RECALLED,
@@ -25,9 +25,9 @@ from shared.events import (
     SubmissionWithdrawn,
     Topic,
 )
-from shared.identity import COOKIE, Issuer, OwnKeys, Principal, csrf_token, jwks
-from shared.media import MediaStore
-from shared.streams import DEAD_PREFIX, DEAD_STREAM
+from shared.identity import signing
+from shared.identity.tokens import COOKIE, Issuer, OwnKeys, Principal, csrf_token, jwks
+from shared.storage.media import MediaStore
 from tests.running import Running, provisioned, running, settings_for
 from tests.servers.faults import Fault
 from tests.servers.plain import Incoming, PlainServer, Reply

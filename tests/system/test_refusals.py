@@ -14,7 +14,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.identity import COOKIE, Issuer, Principal, csrf_token, signing_key
+from shared.identity.tokens import COOKIE, Issuer, Principal, csrf_token, signing_key
 from tests.demo.drawn import photo
 from tests.people import Line, Volunteer, eventually
 from tests.stack import stack

@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from services.ingest.settings import IngestSettings
-from shared.identity import OwnKeys, signing_key, verify
-from shared.mongo import Database, connect
+from shared.identity.tokens import OwnKeys, signing_key, verify
+from shared.storage.mongo import Database, connect
 from tests.processes import free_base
 
 CAMPAIGN = """
@@ -48,7 +48,7 @@ class Desk:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "services.ingest.staff", *arguments],
+            [sys.executable, "-m", "services.ingest.people.cli", *arguments],
             env=self._environment,
             capture_output=True,
             text=True,

@@ -10,9 +10,9 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig, StreamConfig
 
-from shared.bus import connection
-from shared.service import Parts
-from shared.streams import CONSUMERS, differences, drift, provision, stream_configs
+from shared.bus.consuming import connection
+from shared.bus.streams import CONSUMERS, differences, drift, provision, stream_configs
+from shared.runtime.service import Parts
 from tests.processes import Server, start_nats
 from tests.running import provisioned, running, settings_for
 
@@ -165,7 +165,7 @@ async def test_a_service_refuses_to_start_when_a_field_was_changed_on_the_broker
         assert not one.runtime.health.started
         assert one.process.refusal is not None
         assert name in one.process.refusal
-        assert "shared.provision" in one.process.refusal
+        assert "shared.bus.provision" in one.process.refusal
 
 
 async def test_a_missing_consumer_is_a_difference(link: Client) -> None:

@@ -21,10 +21,10 @@ import pytest
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError
 
-from services.ingest.upload_pieces import Quarantine
-from shared.identity import Issuer, Principal, signing_key
-from shared.media import MediaStore
-from shared.mongo import Database, connect
+from services.ingest.uploads.chunks import Quarantine
+from shared.identity.tokens import Issuer, Principal, signing_key
+from shared.storage.media import MediaStore
+from shared.storage.mongo import Database, connect
 from tests.processes import Server, free_port, until
 from tests.system.cutting_proxy import cutting_proxy
 from tests.unit.ingest import media_corpus as corpus

@@ -4,10 +4,10 @@ import asyncio
 import sys
 from dataclasses import replace
 
-from deploy.commands.stack import layout
-from deploy.local.layout import Layout
-from deploy.local.programs import Composition, composition
-from deploy.local.supervisor import Supervisor
+from deploy.cli.stack import layout
+from deploy.supervisor.layout import Layout
+from deploy.supervisor.programs import Composition, composition
+from deploy.supervisor.supervisor import Supervisor
 
 
 def toys(of: Layout) -> Composition:

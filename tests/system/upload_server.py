@@ -12,17 +12,17 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from services.ingest.safety_rules import Limits
-from services.ingest.screening import Screening
-from services.ingest.upload_leases import Leases
-from services.ingest.upload_pieces import Quarantine
-from services.ingest.upload_rules import UploadLimits
-from services.ingest.upload_store import Uploads
-from services.ingest.uploads import routes
-from shared import problems
-from shared.identity import Epochs, Guard, OwnKeys, signing_key
-from shared.media import MediaStore, StorageFull
-from shared.mongo import connect
+from services.ingest.media_safety.model import Limits
+from services.ingest.uploads.chunks import Quarantine
+from services.ingest.uploads.leases import Leases
+from services.ingest.uploads.rules import UploadLimits
+from services.ingest.uploads.scan_job import Screening
+from services.ingest.uploads.store import Uploads
+from services.ingest.uploads.tus import routes
+from shared.http import problems
+from shared.identity.tokens import Epochs, Guard, OwnKeys, signing_key
+from shared.storage.media import MediaStore, StorageFull
+from shared.storage.mongo import connect
 
 LEASE_SECONDS = 1.0
 

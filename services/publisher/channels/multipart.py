@@ -6,8 +6,8 @@ Its length is known beforehand (files have their exact size), so servers that re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.media import StorageFull
-from shared.settle import Unavailable
+from shared.failures import Unavailable
+from shared.storage.media import StorageFull
 
 
 class MediaLostError(Exception):

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.publisher.channels.http import Wire
+from services.publisher.channels.http_client import Wire
 from services.publisher.channels.port import Channel
-from services.publisher.channels.telegram import OFFICIAL, Telegram
-from services.publisher.channels.telegram_message import CALLS_PER_SECOND, VIDEO_BYTES
-from services.publisher.channels.webhook import Webhook
-from services.publisher.channels.website import Website
-from services.publisher.site import Site
-from shared import campaign as campaign_file
-from shared.campaign import Campaign, CampaignError
-from shared.media import MediaStore
+from services.publisher.channels.telegram.adapter import OFFICIAL, Telegram
+from services.publisher.channels.telegram.message import CALLS_PER_SECOND, VIDEO_BYTES
+from services.publisher.channels.webhook.adapter import Webhook
+from services.publisher.channels.website.adapter import Website
+from services.publisher.channels.website.site import Site
+from shared.campaign import model as campaign_file
+from shared.campaign.model import Campaign, CampaignError
+from shared.storage.media import MediaStore
 
 SUPPORTED = ("website", "webhook", "telegram")
 

@@ -4,8 +4,10 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-from services.publisher.channels import telegram, webhook, website
 from services.publisher.channels.port import Capabilities
+from services.publisher.channels.telegram import adapter as telegram
+from services.publisher.channels.webhook import adapter as webhook
+from services.publisher.channels.website import adapter as website
 
 KINDS: Final[Mapping[str, Capabilities]] = {
     "website": website.CAPABILITIES,

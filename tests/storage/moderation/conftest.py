@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.mongo import Database
+from shared.storage.mongo import Database
 from tests.storage.moderation.stage import Stage
 
 

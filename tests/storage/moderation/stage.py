@@ -5,17 +5,17 @@ from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.moderation.cases import Books, Cases
-from services.moderation.claims import Claims
-from services.moderation.clock import DatabaseClock
-from services.moderation.decisions import Decided, Decisions, fingerprint_of
-from services.moderation.lanes import LaneBook
-from services.moderation.policy import Decision
-from services.moderation.queue import Queue, Reader
-from services.moderation.screening import Policy, assess
-from services.moderation.seals import Seals
+from services.moderation.audit.checkpoints import Seals
+from services.moderation.cases.queue_positions import LaneBook
+from services.moderation.cases.rules import Decision
+from services.moderation.cases.store import Books, Cases
+from services.moderation.decisions.service import Decided, Decisions, fingerprint_of
+from services.moderation.queue.claims import Claims
+from services.moderation.queue.clock import DatabaseClock
+from services.moderation.queue.reader import Queue, Reader
+from services.moderation.screening.rules import Policy, assess
 from shared.events import BY_SUBJECT, Event, SubmissionReceived
-from shared.mongo import Collection, Database
+from shared.storage.mongo import Collection, Database
 from tests.unit.moderation.material import POLICY
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"s" * 32)

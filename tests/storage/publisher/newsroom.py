@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from services.publisher.accounts import Accounts
 from services.publisher.channels.port import (
     Absent,
     Capabilities,
@@ -20,15 +19,16 @@ from services.publisher.channels.port import (
     Sample,
     Unknown,
 )
-from services.publisher.deliveries import Deliveries
-from services.publisher.delivery import Delivery, Refused
-from services.publisher.planner import bury, decide
-from services.publisher.posts import Addresses
-from services.publisher.publication import Grave, Outlet, Publication
-from services.publisher.schedule import LANES
-from services.publisher.worker import Surroundings, Worker
+from services.publisher.deliveries.model import Delivery, Refused
+from services.publisher.deliveries.planning import bury, decide
+from services.publisher.deliveries.publication import Grave, Outlet, Publication
+from services.publisher.deliveries.retry_policy import LANES
+from services.publisher.deliveries.store import Deliveries
+from services.publisher.dispatch.post_builder import Addresses
+from services.publisher.dispatch.rate_limit_store import Accounts
+from services.publisher.dispatch.worker import Surroundings, Worker
 from shared.events import BY_SUBJECT, Event
-from shared.mongo import Database
+from shared.storage.mongo import Database
 from tests.unit.publisher.builders import NOON, approval_of
 
 LOOKUP = Capabilities(

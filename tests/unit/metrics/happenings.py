@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from services.metrics.tally import code_of
+from services.metrics.counting.model import code_of
 from shared.events import DeliveryChanged, Event, ReachClicked, ReachSampled
 
 START = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)

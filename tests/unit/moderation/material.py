@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from services.moderation.screening import ClassRule, Policy
-from shared.campaign_defaults import CLASSES, REASONS
+from services.moderation.screening.rules import ClassRule, Policy
+from shared.campaign.defaults import CLASSES, REASONS
 from shared.events import AiUse, Attribution, Consent, Media, SubmissionReceived
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

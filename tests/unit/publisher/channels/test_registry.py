@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 
 from services.publisher.channels.registry import build
-from services.publisher.channels.telegram import Telegram
-from services.publisher.channels.webhook import Webhook
-from services.publisher.channels.website import Website
-from services.publisher.site import Site
-from shared.campaign import Campaign, CampaignError
-from shared.media import MediaStore
+from services.publisher.channels.telegram.adapter import Telegram
+from services.publisher.channels.webhook.adapter import Webhook
+from services.publisher.channels.website.adapter import Website
+from services.publisher.channels.website.site import Site
+from shared.campaign.model import Campaign, CampaignError
+from shared.storage.media import MediaStore
 
 ENVIRON = {"HOOK": "whsec_dGVzdA==", "TOKEN": "42:x"}
 HEAD = """

@@ -1,6 +1,6 @@
 import pytest
 
-from shared.problems import Problem
+from shared.http.problems import Problem
 from shared.web.media import span
 
 

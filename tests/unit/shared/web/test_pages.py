@@ -7,9 +7,9 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from shared.events import Role
-from shared.identity import COOKIE, Principal, csrf_token
-from shared.problems import Problem, install
-from shared.settle import Unavailable
+from shared.failures import Unavailable
+from shared.http.problems import Problem, install
+from shared.identity.tokens import COOKIE, Principal, csrf_token
 from shared.web import LANGUAGES, Pages
 
 NOW = datetime(2026, 5, 28, 12, 0, tzinfo=UTC)

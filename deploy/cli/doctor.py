@@ -1,0 +1,94 @@
+"""`konullu doctor`: what a machine needs, looked at one by one, each with its remedy."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.supervisor import programs
+from deploy.supervisor.home import Refused, require_free_ports
+from deploy.supervisor.layout import Layout
+from shared.campaign.model import Campaign, CampaignError
+
+LEAST_DISK = 2 << 30
+"""Bytes that a campaign's first days need."""
+_PRIVATE = 0o700
+_NEWEST_TESTED = (3, 13)
+_BUILT_AFTER = 1_760_000_000.0
+"""A clock that shows an earlier time is wrong: this program is younger."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    what: str
+    fine: bool
+    says: str
+
+
+def examine(layout: Layout, *, running: bool) -> Iterator[Finding]:
+    """Every finding, good or bad. Ports aren't looked at while the stack itself holds them."""
+    version = sys.version_info
+    yield Finding(
+        "Python", version[:2] <= _NEWEST_TESTED, f"{version.major}.{version.minor} (3.11 to 3.13 tested)"
+    )
+    for name in ("nats-server", "secantusd-py", "caddy"):
+        yield _binary(name)
+    yield _home(layout.home)
+    yield _disk(layout.home)
+    yield _campaign(layout.campaign)
+    if not running:
+        yield _ports(layout)
+    yield _name()
+    now = time.time()
+    yield Finding("clock", now > _BUILT_AFTER, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
+
+
+def _binary(name: str) -> Finding:
+    try:
+        return Finding(name, fine=True, says=programs.binary(name))
+    except Refused as missing:
+        return Finding(name, fine=False, says=str(missing))
+
+
+def _home(home: Path) -> Finding:
+    if not home.exists():
+        return Finding("home", fine=True, says=f"{home} will be made")
+    mode = home.stat().st_mode & 0o777
+    return Finding(
+        "home", mode == _PRIVATE, f"{home}, mode {mode:o} (700 keeps others out: chmod 700 {home})"
+    )
+
+
+def _disk(home: Path) -> Finding:
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    return Finding("disk", free > LEAST_DISK, f"{free / (1 << 30):.1f} GiB free")
+
+
+def _campaign(path: Path) -> Finding:
+    try:
+        Campaign.load(path)
+    except (CampaignError, OSError) as error:
+        return Finding("campaign", fine=False, says=str(error))
+    return Finding("campaign", fine=True, says=str(path))
+
+
+def _ports(layout: Layout) -> Finding:
+    try:
+        require_free_ports(layout)
+    except Refused as busy:
+        return Finding("ports", fine=False, says=str(busy))
+    return Finding("ports", fine=True, says=f"{layout.port_base} and those after it are free")
+
+
+def _name() -> Finding:
+    try:
+        socket.getaddrinfo("localhost", None)
+    except OSError as error:
+        return Finding("localhost", fine=False, says=f"the name localhost does not resolve: {error}")
+    return Finding("localhost", fine=True, says="resolves")

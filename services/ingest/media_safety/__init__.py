@@ -1,0 +1,1 @@
+"""Decoding foreign media apart from everything, and keeping only what is presented."""

@@ -1,0 +1,134 @@
+"""The photo's way through the safety pass: decode, turn upright, convert to sRGB, scale, encode anew.
+
+Only pixels pass. Runs in the sandboxed worker.
+"""
+
+import io
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import Final
+
+import pillow_heif
+from PIL import Image, ImageCms
+
+from services.ingest.media_safety.formats import Kind, webp_size
+from services.ingest.media_safety.model import CleanType, Limits, Refused
+
+FORMATS: Final = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "heif": "HEIF"}
+DECODER_ERRORS: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OverflowError,
+    ZeroDivisionError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""What decoders raise on damaged material. Anything else is a mistake of ours and ends the worker."""
+
+
+def clean_photo(source: Path, target: Path, kind: Kind, limits: Limits) -> tuple[CleanType, int, int]:
+    """Write the clean photo to `target`; its type, width and height. Raises `Refused`."""
+    _refuse_canvas(source, kind, limits)
+    pillow_heif.register_heif_opener(thumbnails=False)
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    Image.MAX_IMAGE_PIXELS = _pixels_allowed(kind, limits)
+    try:
+        with Image.open(source, formats=[FORMATS[kind]]) as opened:
+            picture = _upright(opened, kind, limits)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
+        raise Refused("media_bomb") from error
+    except DECODER_ERRORS as error:
+        raise Refused(
+            "media_truncated" if "truncated" in str(error).lower() else "media_undecodable"
+        ) from error
+    opaque = picture.mode == "RGB" and kind != "png"
+    picture.info.clear()
+    if opaque:
+        picture.save(target, "JPEG", quality=90, optimize=True, progressive=True)
+    else:
+        picture.save(target, "PNG")
+    return ("image/jpeg" if opaque else "image/png"), picture.width, picture.height
+
+
+def _pixels_allowed(kind: str, limits: Limits) -> int:
+    return {
+        "jpeg": limits.jpeg_pixels,
+        "png": limits.png_pixels,
+        "webp": limits.webp_pixels,
+        "heif": limits.heif_pixels,
+    }[kind]
+
+
+def _refuse_canvas(source: Path, kind: Kind, limits: Limits) -> None:
+    """The WebP decoder allocates its canvas on opening, so its size is read from the header first."""
+    if kind != "webp":
+        return
+    with source.open("rb") as file:
+        width, height = webp_size(file.read(64))
+    if width * height > limits.webp_pixels:
+        raise Refused("media_bomb")
+
+
+def _upright(opened: Image.Image, kind: Kind, limits: Limits) -> Image.Image:
+    """The picture in sRGB, the right way up, within the long edge."""
+    progressive = kind == "jpeg" and opened.info.get("progressive", 0)
+    allowed = limits.progressive_pixels if progressive else _pixels_allowed(kind, limits)
+    if opened.width * opened.height > allowed:
+        raise Refused("media_bomb")
+    if kind in {"png", "webp"} and getattr(opened, "n_frames", 1) > 1:
+        raise Refused("media_type", "The picture moves. Send it as a video, or send one still picture.")
+    orientation = opened.getexif().get(0x0112, 1)
+    profile = opened.info.get("icc_profile")
+    edge = (limits.long_edge, limits.long_edge)
+    opened.draft(None, edge)
+    opened.load()
+    picture = _eight_bit(opened)
+    picture.thumbnail(edge, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    picture = _to_srgb(picture, profile)
+    turned = _TURNS.get(orientation)
+    return picture.transpose(turned) if turned is not None else picture
+
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation → what makes the picture upright."""
+
+
+def _eight_bit(picture: Image.Image) -> Image.Image:
+    """A mode that can be scaled and colour-managed: L, RGB, RGBA or CMYK."""
+    if picture.mode.startswith("I"):
+        return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if picture.has_transparency_data:
+        return picture if picture.mode == "RGBA" else picture.convert("RGBA")
+    return picture if picture.mode in {"L", "RGB", "CMYK"} else picture.convert("RGB")
+
+
+def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """Colours in sRGB, by the embedded profile where it can be read, as Pillow converts otherwise."""
+    wanted = "RGBA" if picture.mode == "RGBA" else "RGB"
+    if profile:
+        try:
+            embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(
+                picture, embedded, ImageCms.createProfile("sRGB"), outputMode=wanted
+            )
+        except (ImageCms.PyCMSError, *DECODER_ERRORS):
+            converted = None
+        if converted is not None:
+            return converted
+    return picture if picture.mode == wanted else picture.convert(wanted)

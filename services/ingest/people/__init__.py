@@ -1,0 +1,1 @@
+"""Volunteers and staff: joining, recovery, sessions, sign-in."""

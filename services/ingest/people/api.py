@@ -1,0 +1,77 @@
+"""The API of people: joining, recovery, sessions, and the keys by which others check tokens."""
+
+from typing import Annotated, Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+
+from services.ingest.people.service import Opened, Sessions
+from services.ingest.rate_limits import Limits
+from services.ingest.submissions.schemas import (
+    RecoveryBody,
+    SessionAnswer,
+    SessionBody,
+    VolunteerAnswer,
+    VolunteerBody,
+)
+from shared.identity.tokens import Guard, Principal, csrf_token, end_session, jwks, set_session
+
+
+def routes(sessions: Sessions, guard: Guard, limits: Limits, public_key: Ed25519PublicKey) -> APIRouter:
+    """The routes of people and their sessions."""
+    router = APIRouter(tags=["people"])
+    asking = Annotated[Principal, Depends(guard.any)]
+
+    @router.post("/v1/volunteers", status_code=201)
+    async def join(body: VolunteerBody, request: Request) -> VolunteerAnswer:
+        """Join as a volunteer. The recovery code is shown this once."""
+        limits.write(host_of(request))
+        return _means(await sessions.register(body.newcomer()))
+
+    @router.post("/v1/recovery")
+    async def recover(body: RecoveryBody, request: Request) -> VolunteerAnswer:
+        """Come back with a recovery code, which is then used up: the answer holds the next."""
+        return _means(await sessions.recover(body.recovery_code, host_of(request)))
+
+    @router.post("/v1/sessions", status_code=201)
+    async def sign_in(body: SessionBody, request: Request, response: Response) -> SessionAnswer:
+        """Open a session in the browser, with a token or a one-time link."""
+        if body.token is not None:
+            opened = await sessions.open_with_token(body.token, host_of(request))
+        else:
+            opened = await sessions.open_with_link(body.link or "", host_of(request))
+        set_session(response, opened.token, opened.principal)
+        response.headers["Cache-Control"] = "no-store"
+        return SessionAnswer(
+            person_id=opened.principal.person_id, role=opened.principal.role, csrf=csrf_token(opened.token)
+        )
+
+    @router.delete("/v1/sessions", status_code=204)
+    async def sign_out(principal: asking) -> Response:
+        """End the session; its token is refused from now on."""
+        await sessions.close(principal)
+        response = Response(status_code=204)
+        end_session(response)
+        return response
+
+    @router.get("/.well-known/jwks.json")
+    async def keys() -> JSONResponse:
+        """The public keys of tokens (RFC 7517)."""
+        document: dict[str, Any] = jwks(public_key)
+        return JSONResponse(document, headers={"Cache-Control": "public, max-age=300"})
+
+    return router
+
+
+def host_of(request: Request) -> str | None:
+    """The address that a request comes from, as the gateway tells it."""
+    return request.client.host if request.client else None
+
+
+def _means(opened: Opened) -> VolunteerAnswer:
+    return VolunteerAnswer(
+        volunteer_id=opened.principal.person_id,
+        token=opened.token,
+        recovery_code=opened.recovery_code or "",
+    )

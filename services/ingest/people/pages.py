@@ -1,0 +1,210 @@
+"""The doors: joining, coming back with a code, signing in and out. They open and close the one session of all services."""
+
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.ingest.people.service import Opened, Sessions
+from services.ingest.rate_limits import Limits
+from services.ingest.submissions import forms as page_forms
+from services.ingest.submissions.choices import Choices
+from services.ingest.submissions.service import Reception
+from shared.http.problems import Problem
+from shared.identity.tokens import Guard, Principal, end_session, set_session
+from shared.web import Pages
+
+CODE_COOKIE: Final = "__Host-konullu_code"
+CODE_SECONDS: Final = 15 * 60
+"""How long the page with a new recovery code can be loaded again."""
+NEXT_LONGEST: Final = 500
+
+
+class Doors:
+    """The pages through which one comes and goes."""
+
+    def __init__(self, pages: Pages, sessions: Sessions, reception: Reception, choices: Choices) -> None:
+        self._pages, self._sessions = pages, sessions
+        self._reception, self._choices = reception, choices
+
+    def join(self, request: Request) -> Response:
+        """The form to become a volunteer."""
+        given = {"name": "", "country": "", "languages": (), "other_language": "", "section": ""}
+        return self._pages.render(request, "register.html", given=given, mistakes=[], **self._choices.shown())
+
+    async def register(self, request: Request) -> Response:
+        """A new volunteer, signed in, and led to their code; or the form again with what must be mended."""
+        newcomer, other = page_forms.read_newcomer(await request.form())
+        try:
+            opened = await self._sessions.register(newcomer)
+        except Problem as problem:
+            if problem.code != "registration_invalid":
+                raise
+            given = {
+                "name": newcomer.name,
+                "country": newcomer.country,
+                "languages": newcomer.languages,
+                "other_language": other,
+                "section": newcomer.section,
+            }
+            mistakes = page_forms.fields_of(str(error["field"]) for error in problem.extra["errors"])
+            return self._pages.render(
+                request,
+                "register.html",
+                status_code=422,
+                given=given,
+                mistakes=mistakes,
+                **self._choices.shown(),
+            )
+        return _enter(opened, "/send/code")
+
+    def code(self, request: Request) -> Response:
+        """The new recovery code, until it has been kept."""
+        code = request.cookies.get(CODE_COOKIE)
+        if code is None:
+            return _see("/send")
+        return self._pages.render(request, "code.html", code=code)
+
+    async def code_kept(self, who: Principal) -> Response:
+        """Forget the code; a newcomer goes on to send something."""
+        sent = await self._reception.all_of(who, None, 1)
+        response = _see("/send" if sent else "/send/new")
+        response.delete_cookie(CODE_COOKIE, path="/", secure=True, httponly=True, samesite="strict")
+        return response
+
+    async def recover(self, request: Request) -> Response:
+        """Come back with a recovery code; it is used up, and the next one is shown."""
+        code = (await request.form()).get("recovery_code")
+        try:
+            opened = await self._sessions.recover(code if isinstance(code, str) else "", _host(request))
+        except Problem as problem:
+            if problem.code != "recovery_code_unknown":
+                raise
+            return self._pages.render(request, "recover.html", status_code=422, wrong=True)
+        return _enter(opened, "/send/code")
+
+    def door(self, request: Request, *, link: str, onward: str) -> Response:
+        """The sign-in page. A one-time link is used only by pressing its button, not by those who preview links."""
+        ended = "ended" in request.query_params
+        return self._pages.render(request, "sign_in.html", link=link, next=onward, wrong="", ended=ended)
+
+    async def sign_in(self, request: Request) -> Response:
+        """A session for a token or a one-time link."""
+        form = await request.form()
+        link, token, onward = (_text(form.get(name)) for name in ("link", "token", "next"))
+        try:
+            if link:
+                opened = await self._sessions.open_with_link(link, _host(request))
+            else:
+                opened = await self._sessions.open_with_token(token, _host(request))
+        except Problem as problem:
+            if problem.status != 401:  # noqa: PLR2004 - a wrong token or link, of whatever kind
+                raise
+            wrong = "link" if link else "token"
+            return self._pages.render(
+                request, "sign_in.html", status_code=422, link="", next=onward, wrong=wrong, ended=False
+            )
+        return _enter(opened, local(onward) or home(opened.principal))
+
+    async def sign_out(self, who: Principal) -> Response:
+        """End the session everywhere."""
+        await self._sessions.close(who)
+        response = _see("/sign-in?ended")
+        end_session(response)
+        return response
+
+
+def routes(doors: Doors, pages: Pages, guard: Guard, limits: Limits) -> APIRouter:
+    """The doors' routes. They must come before the portal's, whose addresses would swallow some."""
+    router = pages.router()
+    somebody = Annotated[Principal, Depends(guard.any)]
+
+    async def from_here(request: Request) -> None:
+        limits.write(_host(request))
+        _refuse_foreign(request)
+
+    entering = [Depends(from_here)]
+
+    router.add_api_route("/send/register", doors.join, methods=["GET"])
+    router.add_api_route("/send/register", doors.register, methods=["POST"], dependencies=entering)
+    router.add_api_route("/send/recover", doors.recover, methods=["POST"], dependencies=entering)
+    router.add_api_route("/sign-in", doors.sign_in, methods=["POST"], dependencies=entering)
+
+    @router.get("/send/code")
+    async def code(request: Request, who: somebody) -> Response:  # noqa: ARG001 - only who is signed in
+        return doors.code(request)
+
+    @router.post("/send/code")
+    async def code_kept(who: somebody) -> Response:
+        return await doors.code_kept(who)
+
+    @router.get("/send/recover")
+    async def come_back(request: Request) -> Response:
+        return pages.render(request, "recover.html", wrong=False)
+
+    @router.get("/sign-in")
+    async def door(request: Request, link: str = "", next: str = "") -> Response:  # noqa: A002 - the address's word
+        return doors.door(request, link=link, onward=local(next))
+
+    @router.post("/sign-out")
+    async def sign_out(who: somebody) -> Response:
+        return await doors.sign_out(who)
+
+    return router
+
+
+def local(address: str) -> str:
+    """The address if it is a path of this site, else nothing: nobody is led elsewhere after signing in."""
+    parts = urlsplit(address)
+    odd = "\\" in address or any(character < "!" for character in address) or len(address) > NEXT_LONGEST
+    inside = (
+        address.startswith("/") and not address.startswith("//") and not parts.scheme and not parts.netloc
+    )
+    return address if inside and not odd else ""
+
+
+def home(who: Principal) -> str:
+    """Where somebody's work is."""
+    if not who.is_staff:
+        return "/send"
+    return "/desk/moderation" if who.has("moderator", "editor") else "/reach"
+
+
+def _enter(opened: Opened, address: str) -> Response:
+    response = _see(address)
+    set_session(response, opened.token, opened.principal)
+    if opened.recovery_code is not None:
+        response.set_cookie(
+            CODE_COOKIE,
+            opened.recovery_code,
+            max_age=CODE_SECONDS,
+            path="/",
+            secure=True,
+            httponly=True,
+            samesite="strict",
+        )
+    return response
+
+
+def _refuse_foreign(request: Request) -> None:
+    """Forms that open a session carry no token yet, so the browser's word for where they come from must do."""
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    origin = request.headers.get("origin")
+    hosts = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
+    if site not in {"same-origin", "none"} or (origin is not None and urlsplit(origin).netloc not in hosts):
+        raise Problem(
+            403, "csrf", "This form was sent from another site. Open the page here and send it again."
+        )
+
+
+def _host(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _see(address: str) -> RedirectResponse:
+    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,1 @@
+"""The ledger: what became of a submission, built from events."""

@@ -1,0 +1,1 @@
+"""Submissions: accepted once, revised, withdrawn, shown to their author."""

@@ -1,0 +1,209 @@
+"""The portal's forms: what a browser sends becomes a draft, what is wrong becomes the name of a field. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, Protocol, cast
+
+from services.ingest.submissions.store import Submission
+from services.ingest.validation.rules import Attachment, Draft, Newcomer, Refused, Rules, examine
+from shared.events import AiUse, Attribution, Consent
+
+Mode = Literal["name", "pseudonym", "anonymous"]
+People = Literal["none", "adults_agreed", "minors_guardian_agreed"]
+Rights = Literal["own", "licensed", "permission"]
+
+_MODES: Final = ("name", "pseudonym", "anonymous")
+_PEOPLE: Final = ("none", "adults_agreed", "minors_guardian_agreed")
+_RIGHTS: Final = ("own", "licensed", "permission")
+_PROBLEMS: Final[Mapping[str, str]] = {
+    "upload_unknown": "upload",
+    "upload_incomplete": "upload",
+    "upload_screening": "screening",
+    "idempotency_key_reused": "key",
+    "idempotency_key_in_progress": "screening",
+    "changes_not_requested": "changed",
+}
+
+
+class Fields(Protocol):
+    """A form as the framework has parsed it."""
+
+    def get(self, key: str) -> object:
+        """The first value under a name, or nothing."""
+        ...
+
+    def getlist(self, key: str) -> Sequence[object]:
+        """All values under a name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file that was uploaded for the form."""
+
+    upload_id: str
+    name: str
+    alt: str
+    url: str = ""
+    """Where it can be seen, for one that an earlier revision has."""
+    state: str = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class SendForm:
+    """The send form as it is filled in. Choices that were not made are empty."""
+
+    title: str = ""
+    body: str = ""
+    language: str = ""
+    country: str = ""
+    section: str = ""
+    hashtags: str = ""
+    attribution: str = ""
+    credit: str = ""
+    people_shown: str = ""
+    rights: str = ""
+    ai_made: bool = False
+    ai_edited: bool = False
+    terms: bool = False
+    terms_version: str = ""
+    key: str = ""
+    files: tuple[FileEntry, ...] = field(default=())
+
+    def draft(self) -> Draft:
+        """The same for `intake`. Only a form without `missing` says what its author chose."""
+        mode = cast("Mode", self.attribution if self.attribution in _MODES else "anonymous")
+        shown = cast("People", self.people_shown if self.people_shown in _PEOPLE else "none")
+        rights = cast("Rights", self.rights if self.rights in _RIGHTS else "own")
+        return Draft(
+            title=self.title,
+            body=self.body,
+            language=self.language,
+            country=self.country,
+            section=self.section or None,
+            hashtags=tuple(self.hashtags.split()),
+            attachments=tuple(Attachment(file.upload_id, file.alt) for file in self.files),
+            attribution=Attribution(mode=mode, text=self.credit if mode == "pseudonym" else None),
+            consent=Consent(terms_version=self.terms_version, people_shown=shown, rights=rights),
+            ai=AiUse(made=self.ai_made, edited=self.ai_edited),
+        )
+
+
+def read_send(fields: Fields) -> SendForm:
+    """The form as sent. A browser writes every line break as CR LF; an author wrote a line break."""
+    files = zip(_all(fields, "upload_id"), _all(fields, "upload_name"), _all(fields, "alt"), strict=False)
+    return SendForm(
+        **{
+            name: _one(fields, name)
+            for name in (
+                "title",
+                "body",
+                "language",
+                "country",
+                "section",
+                "hashtags",
+                "attribution",
+                "credit",
+            )
+        },
+        people_shown=_one(fields, "people_shown"),
+        rights=_one(fields, "rights"),
+        terms_version=_one(fields, "terms_version"),
+        key=_one(fields, "key"),
+        ai_made=_one(fields, "ai_made") == "yes",
+        ai_edited=_one(fields, "ai_edited") == "yes",
+        terms=_one(fields, "terms") == "yes",
+        files=tuple(FileEntry(upload_id, name, alt) for upload_id, name, alt in files if upload_id),
+    )
+
+
+def filled_in(submission: Submission, key: str, terms_version: str, media_url: str) -> SendForm:
+    """The form for the next revision of a submission, as it was last sent; terms are to be agreed to anew."""
+    manuscript = submission.latest.manuscript
+    draft = manuscript.draft
+    return SendForm(
+        title=draft.title,
+        body=draft.body,
+        language=draft.language,
+        country=draft.country,
+        section=draft.section or "",
+        hashtags=" ".join(draft.hashtags),
+        attribution=draft.attribution.mode,
+        credit=draft.attribution.text or "" if draft.attribution.mode == "pseudonym" else "",
+        people_shown=draft.consent.people_shown,
+        rights=draft.consent.rights,
+        ai_made=draft.ai.made,
+        ai_edited=draft.ai.edited,
+        terms_version=terms_version,
+        key=key,
+        files=tuple(
+            FileEntry(
+                upload_id=attachment.upload_id,
+                name=f"{number}",
+                alt=attachment.alt,
+                url=f"{media_url}{media.sha256}" if media.type.startswith("image/") else "",
+            )
+            for number, (attachment, media) in enumerate(
+                zip(draft.attachments, manuscript.media, strict=False), start=1
+            )
+        ),
+    )
+
+
+def mistakes_of(form: SendForm, rules: Rules) -> list[str]:
+    """The fields that must be mended, in the order of the page, each once."""
+    missing = [
+        name
+        for name, lacks in (
+            ("alt", any(not file.alt.strip() for file in form.files)),
+            ("attribution", form.attribution not in _MODES),
+            ("consent", form.people_shown not in _PEOPLE or form.rights not in _RIGHTS or not form.terms),
+        )
+        if lacks
+    ]
+    draft = form.draft()
+    if draft.attribution.mode == "name":
+        # The reception fills in the name given at registration; here it only must not count as missing.
+        draft = replace(draft, attribution=Attribution(mode="name", text="-"))
+    judged = examine(draft, rules)
+    refused = [field_of(mistake.field) for mistake in judged.mistakes] if isinstance(judged, Refused) else []
+    return list(dict.fromkeys([*refused, *missing]))
+
+
+def read_newcomer(fields: Fields) -> tuple[Newcomer, str]:
+    """Who wants to join, and the language they chose beside the invited ones."""
+    other = _one(fields, "other_language")
+    tags = [*_all(fields, "languages"), *([other] if other else [])]
+    newcomer = Newcomer(
+        _one(fields, "name"), _one(fields, "country"), tuple(tags), _one(fields, "section") or None
+    )
+    return newcomer, other
+
+
+def fields_of(mistakes: Iterable[str]) -> list[str]:
+    """The fields that mistakes belong to, each once."""
+    return list(dict.fromkeys(field_of(name) for name in mistakes))
+
+
+def field_of(name: str) -> str:
+    """The field of the page that a mistake in `name` belongs to."""
+    if name.startswith("media.") and name.endswith(".alt"):
+        return "alt"
+    first = name.partition(".")[0]
+    return "terms" if name == "consent.terms_version" else first
+
+
+def field_of_problem(code: str) -> str | None:
+    """The field of the page that can mend a refusal; nothing for what no field mends."""
+    if code.startswith("media_"):
+        return "unsafe"
+    return _PROBLEMS.get(code)
+
+
+def _one(fields: Fields, name: str) -> str:
+    value = fields.get(name)
+    return value.replace("\r\n", "\n") if isinstance(value, str) else ""
+
+
+def _all(fields: Fields, name: str) -> list[str]:
+    return [value.replace("\r\n", "\n") for value in fields.getlist(name) if isinstance(value, str)]

@@ -1,0 +1,276 @@
+"""The bodies and answers of ingest's API. Unknown fields are refused; texts and codes are judged by `intake`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
+
+from services.ingest.status.rules import DecisionFact, DeliveryFact, Progress, State, state_of
+from services.ingest.submissions.store import Submission
+from services.ingest.validation.rules import Attachment, Draft, Newcomer
+from shared.events import AiUse, Attribution, Consent, DeliveryState, Verdict, as_utc
+
+Time = Annotated[datetime, PlainSerializer(as_utc, return_type=str)]
+"""RFC 3339, UTC."""
+
+
+class Body(BaseModel):
+    """A request's body, or a part of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields_only(cls, given: Any) -> Any:
+        unknown = [name for name in given if name not in cls.model_fields] if isinstance(given, dict) else []
+        if unknown:
+            # JSON can name half a character, which no answer could quote.
+            name, known = str(unknown[0])[:60].encode("utf-8", "replace").decode(), list(cls.model_fields)
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+            message = "there is no field {name}; {hint}"
+            raise PydanticCustomError("unknown_field", message, {"name": name, "hint": hint})
+        return given
+
+
+class VolunteerBody(Body):
+    """Who wants to join."""
+
+    name: str
+    country: str
+    languages: list[str]
+    section: str | None = None
+
+    def newcomer(self) -> Newcomer:
+        """The same for `intake.welcome`."""
+        return Newcomer(self.name, self.country, tuple(self.languages), self.section)
+
+
+class RecoveryBody(Body):
+    """The code that was shown at registration or at the last recovery."""
+
+    recovery_code: Annotated[str, Field(max_length=100)]
+
+
+class SessionBody(Body):
+    """What to sign in with: a token, or the secret of a one-time link."""
+
+    token: Annotated[str, Field(max_length=4000)] | None = None
+    link: Annotated[str, Field(max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.token is None) == (self.link is None):
+            message = "give either token or link"
+            raise PydanticCustomError("one_of_both", message)
+        return self
+
+
+class MediaBody(Body):
+    """An upload and its alternative text, in the submission's language."""
+
+    upload_id: Annotated[str, Field(min_length=1, max_length=100)]
+    alt: str = ""
+
+
+class AttributionBody(Body):
+    """How to credit the author. A `name` without text is the one given at registration."""
+
+    mode: Literal["name", "pseudonym", "anonymous"] = "anonymous"
+    text: str | None = None
+
+
+class ConsentBody(Body):
+    """What the author declares."""
+
+    terms_version: str
+    people_shown: Literal["none", "adults_agreed", "minors_guardian_agreed"]
+    rights: Literal["own", "licensed", "permission"]
+
+
+class AiBody(Body):
+    """Whether a machine made or edited the material."""
+
+    made: StrictBool = False
+    edited: StrictBool = False
+
+
+class SubmissionBody(Body):
+    """A submission, or a revision of one."""
+
+    title: str
+    body: str
+    language: str
+    country: str
+    section: str | None = None
+    hashtags: Annotated[list[str], Field(max_length=200)] = Field(default_factory=list)
+    media: Annotated[list[MediaBody | str], Field(max_length=200)] = Field(default_factory=list)
+    """Bare upload ids are accepted too."""
+    attribution: AttributionBody = AttributionBody()
+    consent: ConsentBody
+    ai: AiBody = AiBody()
+
+    def draft(self) -> Draft:
+        """The same for `intake.examine`."""
+        return Draft(
+            title=self.title,
+            body=self.body,
+            language=self.language,
+            country=self.country,
+            section=self.section,
+            hashtags=tuple(self.hashtags),
+            attachments=tuple(
+                Attachment(each) if isinstance(each, str) else Attachment(each.upload_id, each.alt)
+                for each in self.media
+            ),
+            attribution=Attribution(mode=self.attribution.mode, text=self.attribution.text),
+            consent=Consent(**self.consent.model_dump()),
+            ai=AiUse(made=self.ai.made, edited=self.ai.edited),
+        )
+
+
+class WithdrawalBody(Body):
+    """Why, if the author wishes to say."""
+
+    reason: Annotated[str, Field(max_length=2000)] | None = None
+
+
+class Answer(BaseModel):
+    """An answer, or a part of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class VolunteerAnswer(Answer):
+    """A volunteer's means of signing in. The recovery code is shown this once."""
+
+    volunteer_id: str
+    token: str
+    recovery_code: str
+
+
+class SessionAnswer(Answer):
+    """Whose session it is; `csrf` goes with every request that changes something."""
+
+    person_id: str
+    role: str
+    csrf: str
+
+
+class ReceiptAnswer(Answer):
+    """Proof that a submission is stored."""
+
+    submission_id: str
+    receipt: str
+    revision: int
+    status_url: str
+
+
+class WithdrawalAnswer(Answer):
+    """Proof that a withdrawal is stored."""
+
+    submission_id: str
+    receipt: str
+    state: Literal["withdrawn"] = "withdrawn"
+    status_url: str
+
+
+class DecisionAnswer(Answer):
+    """What moderation decided."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    message: str | None
+    decided_at: Time
+
+
+class DeliveryAnswer(Answer):
+    """Where one delivery stands."""
+
+    delivery_id: str
+    channel: str
+    kind: str
+    language: str
+    revision: int
+    state: DeliveryState
+    url: str | None = None
+    updated_at: Time
+
+
+class FigureAnswer(Answer):
+    """A figure, where it comes from, and of when it is."""
+
+    value: int
+    source: str
+    as_of: Time
+
+
+class LedgerAnswer(Answer):
+    """What has become of a submission."""
+
+    submission_id: str
+    receipt: str
+    revision: int
+    state: State
+    title: str
+    language: str
+    country: str
+    accepted_at: Time
+    decision: DecisionAnswer | None = None
+    published_title: str | None = None
+    published_text: str | None = None
+    deliveries: tuple[DeliveryAnswer, ...] = ()
+    reach: Mapping[str, FigureAnswer] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, submission: Submission, progress: Progress) -> Self:
+        """The ledger of a submission."""
+        latest, decision = submission.latest, progress.decision
+        if decision is not None and decision.revision != latest.number:
+            decision = None
+        totals = progress.reach.totals if progress.reach else {}
+        return cls(
+            submission_id=submission.submission_id,
+            receipt=submission.receipt,
+            revision=latest.number,
+            state=state_of(latest.number, progress, withdrawn=submission.withdrawn),
+            title=latest.manuscript.draft.title,
+            language=latest.manuscript.draft.language,
+            country=latest.manuscript.draft.country,
+            accepted_at=submission.accepted_at,
+            decision=_decision(decision) if decision else None,
+            published_title=decision.title if decision else None,
+            published_text=decision.body if decision else None,
+            deliveries=tuple(_delivery(each) for each in progress.deliveries),
+            reach={metric: FigureAnswer(**figure.model_dump()) for metric, figure in totals.items()},
+        )
+
+
+class LedgersAnswer(Answer):
+    """A page of one's submissions, newest first."""
+
+    items: tuple[LedgerAnswer, ...]
+    next: str | None = None
+    """Where the next page begins; nothing when this is the last."""
+
+
+def _decision(fact: DecisionFact) -> DecisionAnswer:
+    return DecisionAnswer(
+        verdict=fact.verdict, reasons=fact.reasons, message=fact.message, decided_at=fact.at
+    )
+
+
+def _delivery(fact: DeliveryFact) -> DeliveryAnswer:
+    return DeliveryAnswer(
+        delivery_id=fact.delivery_id,
+        channel=fact.channel,
+        kind=fact.kind,
+        language=fact.language,
+        revision=fact.revision,
+        state=fact.state,
+        url=fact.url,
+        updated_at=fact.at,
+    )

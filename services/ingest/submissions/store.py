@@ -1,0 +1,245 @@
+"""Submissions as their authors sent them: stored once per idempotency key, revised, withdrawn.
+
+The id is derived from author and key, so that the uniqueness of `_id` is the guard against a second one. Every
+change is one write, with its event in the same document.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID, uuid5
+
+from services.ingest.people import codes
+from services.ingest.submissions.group_commit import GroupCommit
+from services.ingest.validation.rules import Attachment, Draft
+from shared.bus import outbox
+from shared.events import (
+    SUBMISSION_RECEIVED,
+    SUBMISSION_WITHDRAWN,
+    AiUse,
+    Attribution,
+    Consent,
+    Media,
+    SubmissionReceived,
+    SubmissionWithdrawn,
+)
+from shared.storage.mongo import Collection, Document
+
+EVENTS: Final = UUID("6f3c1c52-5f0e-4a5e-9d0b-0f2f3b7a1c58")
+"""Namespace of the ids of events about submissions."""
+
+Outcome = Literal["stored", "repeated", "reused", "outdated"]
+"""`reused`: the key came with another body; `outdated`: not the next revision, or withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manuscript:
+    """What an author sends under one idempotency key, checked, with its media safe."""
+
+    key: str
+    fingerprint: str
+    """SHA-256 of the request's content."""
+    draft: Draft
+    media: tuple[Media, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A manuscript that was accepted."""
+
+    number: int
+    accepted_at: datetime
+    manuscript: Manuscript
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A submission as it stands."""
+
+    submission_id: str
+    author_id: str
+    revisions: tuple[Revision, ...]
+    """All, the first first; never empty."""
+    withdrawn: bool
+
+    @property
+    def receipt(self) -> str:
+        """The short code by which people speak of it."""
+        return codes.receipt(self.submission_id)
+
+    @property
+    def latest(self) -> Revision:
+        """The revision that counts."""
+        return self.revisions[-1]
+
+    @property
+    def accepted_at(self) -> datetime:
+        """When the first revision was accepted."""
+        return self.revisions[0].accepted_at
+
+    def outcome_of(self, key: str, fingerprint: str) -> Outcome | None:
+        """What a request under this key is, if the key has been used."""
+        for revision in self.revisions:
+            if revision.manuscript.key == key:
+                return "repeated" if revision.manuscript.fingerprint == fingerprint else "reused"
+        return None
+
+
+class Submissions:
+    """The store."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self._commit = GroupCommit(collection)
+
+    async def prepare(self) -> None:
+        """Make the indexes."""
+        await self.collection.create_index(
+            [("author_id", 1), ("accepted_at", -1), ("_id", -1)], name="author"
+        )
+
+    async def find(self, submission_id: str) -> Submission | None:
+        """A submission, if there is one."""
+        found = await self.collection.find_one({"_id": submission_id})
+        return None if found is None else _submission(found)
+
+    async def of(self, author_id: str, before: tuple[datetime, str] | None, most: int) -> list[Submission]:
+        """An author's submissions, newest first, from after `before` (time accepted and id of the last one seen)."""
+        query: Document = {"author_id": author_id}
+        if before is not None:
+            at, last = before
+            query["accepted_at"] = {"$lte": at}
+            query["$or"] = [{"accepted_at": {"$lt": at}}, {"_id": {"$lt": last}}]
+        cursor = self.collection.find(query).sort([("accepted_at", -1), ("_id", -1)]).limit(most)
+        return [_submission(document) async for document in cursor]
+
+    async def media_of(self, author_id: str, sha256: str) -> Media | None:
+        """A photo or video of any of an author's submissions."""
+        found = await self.collection.find_one({"author_id": author_id, "revisions.media.sha256": sha256})
+        if found is None:
+            return None
+        media = [each for revision in _submission(found).revisions for each in revision.manuscript.media]
+        return next(each for each in media if each.sha256 == sha256)
+
+    async def accept(self, author_id: str, manuscript: Manuscript, now: datetime) -> Outcome:
+        """Store a first revision, together with whatever else arrives at the same time."""
+        submission_id = codes.submission_id(author_id, manuscript.key)
+        event = _received(submission_id, author_id, 1, manuscript, now)
+        document: Document = {
+            "_id": submission_id,
+            "author_id": author_id,
+            "revision": 1,
+            "revisions": [_revision_document(1, manuscript, now)],
+            "accepted_at": now,
+            "withdrawn": False,
+            **outbox.embedded(outbox.entry(SUBMISSION_RECEIVED, event)),
+        }
+        if await self._commit.insert(document):
+            return "stored"
+        known = await self.find(submission_id)
+        return (known and known.outcome_of(manuscript.key, manuscript.fingerprint)) or "reused"
+
+    async def revise(self, before: Submission, manuscript: Manuscript, now: datetime) -> Outcome:
+        """Store the revision after `before`'s, if `before` is still how things stand."""
+        revision = before.latest.number + 1
+        event = _received(before.submission_id, before.author_id, revision, manuscript, now)
+        change: Document = {
+            "$set": {"revision": revision},
+            "$push": {"revisions": _revision_document(revision, manuscript, now)},
+        }
+        done = await self.collection.update_one(
+            {"_id": before.submission_id, "revision": before.latest.number, "withdrawn": False},
+            outbox.merge(change, outbox.appended(outbox.entry(SUBMISSION_RECEIVED, event))),
+        )
+        if done.modified_count:
+            return "stored"
+        after = await self.find(before.submission_id)
+        return (after and after.outcome_of(manuscript.key, manuscript.fingerprint)) or "outdated"
+
+    async def withdraw(self, before: Submission, reason: str | None, now: datetime) -> bool:
+        """Withdraw `before`, if it is still how things stand; true when this call did it."""
+        event = SubmissionWithdrawn(
+            event_id=uuid5(EVENTS, f"{before.submission_id}:withdrawn"),
+            occurred_at=now,
+            subject_id=before.submission_id,
+            version=before.latest.number + 1,
+            reason=reason,
+        )
+        change: Document = {"$set": {"withdrawn": True, "withdrawn_at": now, "withdrawal_reason": reason}}
+        done = await self.collection.update_one(
+            {"_id": before.submission_id, "revision": before.latest.number, "withdrawn": False},
+            outbox.merge(change, outbox.appended(outbox.entry(SUBMISSION_WITHDRAWN, event))),
+        )
+        return done.modified_count > 0
+
+
+def _received(
+    submission_id: str, author_id: str, revision: int, manuscript: Manuscript, now: datetime
+) -> SubmissionReceived:
+    draft = manuscript.draft
+    return SubmissionReceived(
+        event_id=uuid5(EVENTS, f"{submission_id}:{revision}"),
+        occurred_at=now,
+        subject_id=submission_id,
+        version=revision,
+        revision=revision,
+        author_id=author_id,
+        title=draft.title,
+        body=draft.body,
+        language=draft.language,
+        country=draft.country,
+        section=draft.section,
+        hashtags=draft.hashtags,
+        media=manuscript.media,
+        attribution=draft.attribution,
+        consent=draft.consent,
+        ai=draft.ai,
+    )
+
+
+def _revision_document(number: int, manuscript: Manuscript, now: datetime) -> Document:
+    draft = manuscript.draft
+    return {
+        "number": number,
+        "accepted_at": now,
+        "key": manuscript.key,
+        "fingerprint": manuscript.fingerprint,
+        "title": draft.title,
+        "body": draft.body,
+        "language": draft.language,
+        "country": draft.country,
+        "section": draft.section,
+        "hashtags": list(draft.hashtags),
+        "attachments": [{"upload_id": each.upload_id, "alt": each.alt} for each in draft.attachments],
+        "media": [each.model_dump(mode="json") for each in manuscript.media],
+        "attribution": draft.attribution.model_dump(mode="json"),
+        "consent": draft.consent.model_dump(mode="json"),
+        "ai": draft.ai.model_dump(mode="json"),
+    }
+
+
+def _revision(document: Document) -> Revision:
+    draft = Draft(
+        title=document["title"],
+        body=document["body"],
+        language=document["language"],
+        country=document["country"],
+        section=document["section"],
+        hashtags=tuple(document["hashtags"]),
+        attachments=tuple(Attachment(each["upload_id"], each["alt"]) for each in document["attachments"]),
+        attribution=Attribution.model_validate(document["attribution"]),
+        consent=Consent.model_validate(document["consent"]),
+        ai=AiUse.model_validate(document["ai"]),
+    )
+    media = tuple(Media.model_validate(each) for each in document["media"])
+    manuscript = Manuscript(document["key"], document["fingerprint"], draft, media)
+    return Revision(document["number"], document["accepted_at"], manuscript)
+
+
+def _submission(document: Document) -> Submission:
+    return Submission(
+        submission_id=document["_id"],
+        author_id=document["author_id"],
+        revisions=tuple(_revision(each) for each in document["revisions"]),
+        withdrawn=document["withdrawn"],
+    )

@@ -1,0 +1,1 @@
+"""Resumable uploads (tus 1.0.0), from the first byte to the safety pass and the clean-up."""

@@ -1,0 +1,219 @@
+"""Uploads in the store: how far each has come, which pieces it consists of, what became of it.
+
+Bytes lie in the object store as pieces, `quarantine/<upload id>/<offset>-<nonce>`. A piece counts from the moment the
+document names it, and the document names it by compare-and-set on the offset: of two requests that bring the same bytes
+one wins, and a piece that lost, or that was written by a process that died, is swept away.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Final
+
+from services.ingest.media_safety.model import Refusal
+from services.ingest.uploads import telemetry
+from services.ingest.uploads.bell import Bell
+from services.ingest.uploads.rules import Upload, UploadLimits
+from shared.events import Media
+from shared.http.problems import Problem
+from shared.storage.mongo import Collection, Database, Document
+
+WITHOUT_PARTS: Final = {"parts": 0}
+OPEN_STATES: Final = ["receiving", "complete", "screening", "clean"]
+ASK_AGAIN_SECONDS: Final = 0.2
+CLAIM_SAFE: Final = timedelta(hours=1)
+"""A claimed upload does not expire sooner than this, so that its submission can be stored meanwhile."""
+
+
+class Uploads:
+    """The uploads of everybody."""
+
+    def __init__(self, database: Database, limits: UploadLimits) -> None:
+        self._rows: Collection = database["uploads"]
+        self._limits = limits
+        self.arrived = Bell()
+        """Rings when an upload is complete and waits for its screening."""
+        self.screened = Bell()
+        """Rings when a screening has ended."""
+
+    async def prepare(self) -> None:
+        """The indexes that every query of uploads runs on."""
+        await self._rows.create_index([("owner", 1), ("created_at", 1)])
+        await self._rows.create_index("due_at", sparse=True)
+        await self._rows.create_index("expires_at", sparse=True)
+        await self._rows.create_index("gone_at", sparse=True)
+        await self._rows.create_index("sha256", sparse=True)
+
+    async def create(self, upload: Upload) -> None:
+        """Begin an upload. Raises 429 `upload_quota` when the person has too much open; then nothing is begun.
+
+        The row is written first and counted then, oldest first, so that of many at once just those over the quota fail.
+        """
+        await self._rows.insert_one(_row(upload))
+        mine = self._rows.find(
+            {"owner": upload.owner, "created_at": {"$lte": upload.created_at}},
+            {"length": 1, "state": 1, "expires_at": 1, "created_at": 1},
+        )
+        others = [row async for row in mine if _is_open(row) and row["_id"] != upload.id]
+        total = upload.length + sum(row["length"] for row in others)
+        if len(others) >= self._limits.open_uploads or total > self._limits.open_bytes:
+            await self._rows.delete_one({"_id": upload.id})
+            raise Problem(
+                429,
+                "upload_quota",
+                f"You have {len(others)} uploads that no submission uses yet. Send or delete some of them first.",
+                headers={"Retry-After": "60"},
+            )
+        telemetry.upload_begun(upload.id, upload.length)
+        await self._complete_if_empty(upload)
+
+    async def _complete_if_empty(self, upload: Upload) -> None:
+        if upload.length == 0:
+            now = datetime.now(UTC)
+            await self._rows.update_one({"_id": upload.id}, {"$set": {"state": "complete", "due_at": now}})
+            self.arrived.ring()
+
+    async def find(self, upload_id: str) -> Upload | None:
+        """The upload as it stands now."""
+        row = await self._rows.find_one({"_id": upload_id}, WITHOUT_PARTS)
+        return None if row is None else _upload(row)
+
+    async def advance(
+        self, upload: Upload, start: int, pieces: Sequence[str], end: int, now: datetime
+    ) -> bool:
+        """Count `pieces`, which hold the bytes from `start` until before `end`, if nobody came first."""
+        fields: Document = {"offset": end, "expires_at": now + self._limits.lifetime}
+        if end == upload.length:
+            fields |= {"state": "complete", "due_at": now}
+        done = await self._rows.update_one(
+            {"_id": upload.id, "offset": start, "state": "receiving"},
+            {"$set": fields, "$push": {"parts": {"$each": list(pieces)}}},
+        )
+        if done.matched_count == 0 and not await self._counts(upload.id, pieces):
+            return False
+        if end == upload.length:
+            telemetry.upload_completed(upload.id, upload.length)
+            self.arrived.ring()
+        return True
+
+    async def _counts(self, upload_id: str, pieces: Sequence[str]) -> bool:
+        """Whether the document names the pieces: a driver that repeats a write finds its own first one in the way."""
+        return (
+            await self._rows.find_one({"_id": upload_id, "parts": {"$all": list(pieces)}}, {"_id": 1})
+            is not None
+        )
+
+    async def terminate(self, upload: Upload, now: datetime) -> None:
+        """End an upload that no submission holds. Raises 409 `upload_in_use`."""
+        done = await self._rows.update_one({"_id": upload.id, "kept_by": []}, gone(now))
+        if done.matched_count == 0:
+            raise Problem(
+                409,
+                "upload_in_use",
+                "A submission uses this upload. Withdraw the submission to have it removed.",
+            )
+        telemetry.upload_ended(upload.id, "terminated")
+
+    async def claim(self, upload_ids: Sequence[str], owner: str, *, wait: float) -> list[Media]:
+        """The media of `owner`'s uploads in this order, waiting up to `wait` seconds for their screening.
+
+        Nothing is consumed. Raises 422 `upload_unknown` or the refusal's `media_…`, 409 `upload_incomplete`, or 409
+        `upload_screening` when the time was too short; each names the `upload_id`.
+        """
+        deadline = monotonic() + wait
+        while True:
+            ring = self.screened.listen()
+            found = await self._claimable(list(dict.fromkeys(upload_ids)))
+            waiting = [one for one in upload_ids if _must_wait(one, found.get(one), owner)]
+            left = deadline - monotonic()
+            if not waiting:
+                return [media for one in upload_ids if (media := found[one].media) is not None]
+            if left <= 0:
+                raise Problem(
+                    409,
+                    "upload_screening",
+                    "The photo or video is still being checked. Send the same again in a few seconds.",
+                    headers={"Retry-After": "2"},
+                    upload_id=waiting[0],
+                )
+            await self.screened.heard(ring, min(left, ASK_AGAIN_SECONDS))
+
+    async def _claimable(self, ids: list[str]) -> dict[str, Upload]:
+        soon = datetime.now(UTC) + CLAIM_SAFE
+        await self._rows.update_many(
+            {"_id": {"$in": ids}, "expires_at": {"$gt": soon - CLAIM_SAFE, "$lt": soon}},
+            {"$set": {"expires_at": soon}},
+        )
+        return {
+            row["_id"]: _upload(row) async for row in self._rows.find({"_id": {"$in": ids}}, WITHOUT_PARTS)
+        }
+
+    async def keep(self, upload_ids: Sequence[str], submission_id: str) -> None:
+        """Hold clean uploads for a submission, for good. Call it before the submission is stored.
+
+        So a stored submission never points at media that expire. Repeating it changes nothing.
+        """
+        await self._rows.update_many(
+            {"_id": {"$in": list(upload_ids)}, "state": "clean"},
+            {"$addToSet": {"kept_by": submission_id}, "$unset": {"expires_at": ""}},
+        )
+
+
+def gone(now: datetime) -> Document:
+    """The update that ends an upload."""
+    unset = {"due_at": "", "lease": "", "expires_at": "", "parts": "", "metadata": ""}
+    return {"$set": {"state": "gone", "gone_at": now}, "$unset": unset}
+
+
+def _must_wait(upload_id: str, upload: Upload | None, owner: str) -> bool:
+    """Whether the screening has not ended yet. Raises `Problem` where waiting would not help."""
+    if upload is None or upload.owner != owner or upload.state == "gone":
+        text = (
+            "There is no such upload of yours; it may have expired. Upload the file again and use its new id."
+        )
+        raise Problem(422, "upload_unknown", text, upload_id=upload_id)
+    if upload.refusal is not None:
+        raise Problem(422, upload.refusal.code, upload.refusal.detail, upload_id=upload_id)
+    if upload.state == "receiving":
+        text = (
+            f"{upload.offset} of {upload.length} bytes have arrived. Finish the upload, then send this again."
+        )
+        raise Problem(409, "upload_incomplete", text, headers={"Retry-After": "5"}, upload_id=upload_id)
+    return upload.state != "clean"
+
+
+def _is_open(row: Document) -> bool:
+    return row["state"] in OPEN_STATES and row.get("expires_at") is not None
+
+
+def _row(upload: Upload) -> Document:
+    return {
+        "_id": upload.id,
+        "owner": upload.owner,
+        "length": upload.length,
+        "metadata": upload.metadata,
+        "created_at": upload.created_at,
+        "expires_at": upload.expires_at,
+        "offset": 0,
+        "state": "receiving",
+        "parts": [],
+        "kept_by": [],
+        "tries": 0,
+        "crashes": 0,
+    }
+
+
+def _upload(row: Document) -> Upload:
+    return Upload(
+        id=row["_id"],
+        owner=row["owner"],
+        length=row["length"],
+        metadata=row.get("metadata", ""),
+        created_at=row["created_at"],
+        expires_at=row.get("expires_at"),
+        offset=row["offset"],
+        state=row["state"],
+        media=Media.model_validate(row["media"]) if "media" in row else None,
+        refusal=Refusal(**row["refusal"]) if "refusal" in row else None,
+        kept_by=tuple(row["kept_by"]),
+    )

@@ -1,0 +1,1 @@
+"""How many people, countries and submissions there are."""

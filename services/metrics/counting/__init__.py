@@ -1,0 +1,1 @@
+"""Reach events, each counted exactly once."""

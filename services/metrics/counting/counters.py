@@ -1,0 +1,106 @@
+"""The counter documents in the store: added to from exactly the state they are in, and read.
+
+Each is replaced whole, because changing thousands of places one by one costs the database more than writing them all. What
+this process wrote last it still has, so it need not read it before the next time.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from pymongo import ReplaceOne
+from pymongo.errors import BulkWriteError
+
+from services.metrics.counting.documents import counter_document, counter_id, sums_in, table_of
+from services.metrics.counting.model import DAY
+from services.metrics.counting.sums import Sums, Table, merge
+from shared.storage.mongo import Collection, Document, is_duplicate
+
+REMEMBERED: Final = 300
+"""Documents kept in memory."""
+
+
+class CounterTables:
+    """The collection `counters`."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        self._written: OrderedDict[str, tuple[int, Sums]] = OrderedDict()
+
+    async def add(
+        self, since: Callable[[int], dict[Table, Sums]], generation: int, folded: int, last: int
+    ) -> bool:
+        """Add entries `folded` + 1 to `last` wherever they are missing; False when somebody else did so meanwhile.
+
+        `since` says what the entries behind a number add. All documents hold at least what came up to `folded`.
+        """
+        whole = since(folded)
+        states = await self._states(counter_id(generation, table) for table in whole)
+        parts = {folded: whole}
+        requests, written = [], {}
+        for table in whole:
+            id_ = counter_id(generation, table)
+            upto, sums = states[id_]
+            base = max(upto, folded)
+            if base not in parts:
+                parts[base] = since(base)
+            if base >= last or table not in parts[base]:
+                continue
+            total = merge({key: list(place) for key, place in sums.items()}, parts[base][table])
+            written[id_] = (last, total)
+            document = counter_document(generation, table, last, total)
+            requests.append(ReplaceOne({"_id": id_, "upto": upto}, document))
+        if requests:
+            self._forget(written)
+            result = await self._collection.bulk_write(requests, ordered=False)
+            if result.matched_count != len(requests):
+                return False
+            self._written.update(written)
+            while len(self._written) > REMEMBERED:
+                self._written.popitem(last=False)
+        return True
+
+    def _forget(self, ids: Iterable[str]) -> None:
+        for id_ in ids:
+            self._written.pop(id_, None)
+
+    async def _states(self, ids: Iterable[str]) -> dict[str, tuple[int, Sums]]:
+        """How far each document has come and what it holds; those that don't exist are made."""
+        states: dict[str, tuple[int, Sums]] = {}
+        unknown = []
+        for id_ in ids:
+            if id_ in self._written:
+                states[id_] = self._written[id_]
+            else:
+                unknown.append(id_)
+        if unknown:
+            for document in await self._collection.find({"_id": {"$in": unknown}}).to_list(None):
+                states[document["_id"]] = (document["upto"], sums_in(document))
+        if missing := [id_ for id_ in unknown if id_ not in states]:
+            await self._make(missing)
+            states |= {id_: (0, {}) for id_ in missing}
+        return states
+
+    async def _make(self, ids: Iterable[str]) -> None:
+        empty: list[Document] = [{"_id": id_, "upto": 0, "sums": "{}"} for id_ in ids]
+        try:
+            await self._collection.insert_many(empty, ordered=False)
+        except BulkWriteError as error:
+            if not is_duplicate(error):
+                raise
+
+    async def read(self, tables: Iterable[Table], generation: int) -> dict[Table, Sums]:
+        """Some of the counters; those that hold nothing are left out."""
+        by_id = {counter_id(generation, table): table for table in tables}
+        documents = await self._collection.find({"_id": {"$in": list(by_id)}}).to_list(None)
+        return {by_id[document["_id"]]: sums_in(document) for document in documents}
+
+    async def days(self, group: str, generation: int, first: str, last: str) -> dict[str, Sums]:
+        """One grouping's counters day by day, from `first` to `last` (`YYYY-MM-DD`, both included)."""
+        bounds = {
+            "$gte": counter_id(generation, Table(first, group)),
+            "$lte": counter_id(generation, Table(last, group)),
+        }
+        documents = await self._collection.find({"_id": bounds}).to_list(None)
+        tables = {table_of(document["_id"]).period: sums_in(document) for document in documents}
+        return {period: sums for period, sums in tables.items() if DAY.fullmatch(period)}

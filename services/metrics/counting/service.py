@@ -1,0 +1,287 @@
+"""Counting exactly once: the journal first, the counters after it, each at its own pace.
+
+`count` admits a batch with one write, an entry of the journal, and returns; only then is the batch acknowledged. `fold`
+adds entries to the counters, many at a time; `keep` takes a picture of the accounts now and then, so that a restart need
+not read the whole journal. All may be run by any number of replicas and be killed anywhere: an entry's number can be
+written once, and a counter takes an entry only from the state that it was in before it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pymongo.errors import DuplicateKeyError
+
+from services.metrics import telemetry
+from services.metrics.counting.counters import CounterTables
+from services.metrics.counting.delivery_reach import (
+    Accounts,
+    Entry,
+    admit_clicks,
+    admit_delivery,
+    admit_samples,
+    in_sequence,
+    shard_of,
+    slots_of,
+)
+from services.metrics.counting.documents import (
+    EVERY_SHARD,
+    account_documents,
+    account_id,
+    accounts_in,
+    additions,
+)
+from services.metrics.counting.journal import PAGE, Journal
+from services.metrics.counting.model import Click, Delivery, Sample
+from services.metrics.counting.sums import Sums, Table
+from services.metrics.counting.together import Together
+from shared.failures import Unavailable
+from shared.storage.mongo import Database, Document
+
+FOLD_SECONDS: Final = 0.15
+"""When no entry came for so long, the counters are brought up to those that did."""
+LONGEST_FOLD_SECONDS: Final = 1.5
+"""When entries keep coming, the counters are brought up to them so often."""
+KEEP_SECONDS: Final = 10.0
+"""How often the accounts are kept. A restart reads the journal from there on."""
+FOLLOW_SECONDS: Final = 0.5
+"""How often entries of other replicas are looked for when this one writes none."""
+RECENT: Final = 4 * PAGE
+HEAD: Final = "head"
+
+Admission = Callable[[Accounts], Entry | None]
+
+
+class Counts:
+    """The journal, the accounts that follow from it, and the counters, in the database `metrics`."""
+
+    def __init__(self, database: Database) -> None:
+        self.journal = Journal(database["journal"])
+        self.accounts = Accounts()
+        self.touched: set[str] = set()
+        """Submissions whose reach has changed since somebody took them out."""
+        self.counters = CounterTables(database["counters"])
+        self._changed: set[int] = set()
+        """Shards whose accounts have changed since their last picture."""
+        self._accounts = database["accounts"]
+        self._heads = database["heads"]
+        self._recent: deque[Entry] = deque(maxlen=RECENT)
+        self._lock = asyncio.Lock()
+        self._clicks = Together(self._admit_clicks)
+        self._samples = Together(self._admit_samples)
+        self._written = asyncio.Event()
+
+    async def prepare(self) -> None:
+        """Indexes, and everything that the journal says so far."""
+        await self.journal.prepare()
+        async with self._lock:
+            await self._load()
+
+    async def count(
+        self, events: Sequence[Click] | Sequence[Sample], *, first: int = 0, last: int = 0
+    ) -> int:
+        """Admit those events that are new; how many were. Returns when they are stored for good.
+
+        `first` and `last` are their sequences in the stream, for those who look for an event.
+        """
+        clicks = [event for event in events if isinstance(event, Click)]
+        samples = [event for event in events if isinstance(event, Sample)]
+        admitted = 0
+        if clicks:
+            admitted += await self._clicks.admit(clicks, first, last)
+        if samples:
+            admitted += await self._samples.admit(samples, first, last)
+        telemetry.counted(admitted, repeated=len(events) - admitted)
+        return admitted
+
+    async def _admit_clicks(self, clicks: Sequence[Click], first: int, last: int) -> set[int]:
+        entry = await self._append(lambda accounts: admit_clicks(accounts, clicks), clicks, first, last)
+        return set() if entry is None else {event.id for event in entry.events}
+
+    async def _admit_samples(self, samples: Sequence[Sample], first: int, last: int) -> set[int]:
+        entry = await self._append(lambda accounts: admit_samples(accounts, samples), samples, first, last)
+        return set() if entry is None else {event.id for event in entry.events}
+
+    async def know(self, delivery: Delivery) -> bool:
+        """Give a code its delivery; what was counted for the code before is broken down from now on too."""
+        entry = await self._append(lambda accounts: admit_delivery(accounts, delivery), (), 0, 0)
+        return entry is not None
+
+    async def _append(
+        self, admit: Admission, events: Sequence[Click] | Sequence[Sample], first: int, last: int
+    ) -> Entry | None:
+        slots = slots_of(events)
+        async with self._lock:
+            while True:
+                memory = self.accounts.memory
+                if missing := memory.missing(slots):
+                    memory.learn(missing, await self.journal.ids_of(missing))
+                memory.forget(slots)
+                entry = admit(self.accounts)
+                if entry is None:
+                    return None
+                entry = in_sequence(entry, first, last)
+                if await self.journal.write(entry):
+                    self._take(entry)
+                    return entry
+                await self._follow()
+
+    async def follow(self) -> None:
+        """Take in what other replicas have written."""
+        async with self._lock:
+            await self._follow()
+
+    async def _follow(self) -> None:
+        async for entry in self.journal.after(self.accounts.number):
+            if entry.generation > self.accounts.generation:
+                await self._adopt(entry)
+                await self._load()
+                return
+            self._take(entry)
+
+    def _take(self, entry: Entry) -> None:
+        self.accounts.apply(entry)
+        self._recent.append(entry)
+        self._changed |= {shard_of(code) for code in entry.codes()}
+        for code in entry.codes():
+            delivery = self.accounts.by_code[code].delivery
+            if delivery is not None:
+                self.touched.add(delivery.submission_id)
+        self._written.set()
+
+    async def _load(self) -> None:
+        """Start anew from the account documents and the entries behind them."""
+        while True:
+            head = await self.head()
+            accounts = Accounts()
+            accounts.generation = head["generation"]
+            accounts.number = head["kept"]
+            ids = [account_id(head["generation"], shard) for shard in EVERY_SHARD]
+            documents = await self._accounts.find({"_id": {"$in": ids}}).to_list(None)
+            ahead = accounts_in(documents, accounts)
+            self._recent.clear()
+            changed: set[int] = set()
+            newer = None
+            async for entry in self.journal.after(head["kept"]):
+                if entry.generation > head["generation"]:
+                    newer = entry
+                    break
+                accounts.apply(entry, ahead)
+                self._recent.append(entry)
+                changed |= {shard_of(code) for code in entry.codes()}
+            if newer is None and (await self.head())["generation"] == head["generation"]:
+                self.accounts, self._changed = accounts, changed
+                self.touched.update(accounts.by_submission)
+                return
+            if newer is not None:
+                await self._adopt(newer)
+
+    async def _adopt(self, rebuilt: Entry) -> None:
+        """Whoever reads of a rebuild first makes its counters the valid ones."""
+        await self._heads.update_one(
+            {"_id": HEAD, "generation": {"$lt": rebuilt.generation}},
+            {"$set": {"generation": rebuilt.generation, "folded": rebuilt.number, "kept": rebuilt.number}},
+        )
+
+    async def head(self) -> Document:
+        """Which generation is valid, and up to which entry its counters are `folded` and its accounts `kept`."""
+        found = await self._heads.find_one({"_id": HEAD})
+        if found is None:
+            found = {"_id": HEAD, "generation": 1, "folded": 0, "kept": 0}
+            try:
+                await self._heads.insert_one(found)
+            except DuplicateKeyError:
+                return await self.head()
+        return found
+
+    async def run(self) -> None:
+        """Keep counters and accounts up to the journal, for ever."""
+        loop = asyncio.get_running_loop()
+        kept_at = loop.time()
+        while True:
+            try:
+                await asyncio.wait_for(self._written.wait(), FOLLOW_SECONDS)
+            except TimeoutError:
+                await self.follow()
+            self._written.clear()
+            await self._gather()
+            await self.drain()
+            if loop.time() - kept_at > KEEP_SECONDS:
+                await self.keep()
+                kept_at = loop.time()
+
+    async def _gather(self) -> None:
+        """Let entries gather while they keep coming: adding must not keep others from being counted."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LONGEST_FOLD_SECONDS
+        number = -1
+        while loop.time() < until and number != self.accounts.number:
+            number = self.accounts.number
+            await asyncio.sleep(FOLD_SECONDS)
+
+    async def drain(self) -> None:
+        """Bring the counters up to the journal."""
+        while await self.fold():
+            pass
+
+    async def fold(self) -> bool:
+        """Add the next entries to the counters; False when there are none."""
+        head = await self.head()
+        if head["generation"] != self.accounts.generation:
+            await self.follow()
+            return True
+        folded, last = head["folded"], min(self.accounts.number, head["folded"] + RECENT)
+        if folded >= last:
+            return False
+        entries = await self._entries(folded, last)
+        accounts = self.accounts
+
+        def since(number: int) -> dict[Table, Sums]:
+            return additions([entry for entry in entries if entry.number > number], accounts)
+
+        if await self.counters.add(since, head["generation"], folded, last):
+            await self._heads.update_one(
+                {"_id": HEAD, "generation": head["generation"], "folded": {"$lt": last}},
+                {"$set": {"folded": last}},
+            )
+            telemetry.folded(last - folded)
+        return True
+
+    async def keep(self) -> None:
+        """Take a picture of the accounts that have changed since the last one."""
+        head = await self.head()
+        accounts = self.accounts
+        if head["generation"] != accounts.generation or accounts.number <= head["kept"]:
+            return
+        number, shards = accounts.number, self._changed
+        self._changed = set()
+        documents = account_documents(accounts, shards, accounts.generation)
+        try:
+            for document in documents:
+                await self._keep_one(document)
+        except BaseException:
+            self._changed |= shards
+            raise
+        await self._heads.update_one(
+            {"_id": HEAD, "generation": accounts.generation, "kept": {"$lt": number}},
+            {"$set": {"kept": number}},
+        )
+
+    async def _keep_one(self, document: Document) -> None:
+        """Replace an older picture; one that somebody took later stays."""
+        older = {"_id": document["_id"], "upto": {"$lt": document["upto"]}}
+        try:
+            await self._accounts.replace_one(older, document, upsert=True)
+        except DuplicateKeyError:
+            return
+
+    async def _entries(self, after: int, until: int) -> list[Entry]:
+        recent = [entry for entry in self._recent if after < entry.number <= until]
+        if [entry.number for entry in recent] == list(range(after + 1, until + 1)):
+            return recent
+        found = [entry async for entry in self.journal.after(after, until)]
+        if len(found) != until - after:
+            text = f"the journal (entries {after + 1} to {until} cannot be read whole)"
+            raise Unavailable(text)
+        return found

@@ -1,0 +1,1 @@
+"""Figures for people: totals, breakdowns, charts."""

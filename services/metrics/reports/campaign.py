@@ -1,0 +1,57 @@
+"""The campaign's figures, each with its source and time; none where nothing was measured."""
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from services.metrics.census.store import Roll, Standing
+from services.metrics.counting.model import CLICKS_SOURCE, moment
+from services.metrics.counting.service import Counts
+from services.metrics.counting.sums import ALL_TIME, WHOLE, Row, Table, rows
+from services.metrics.reports.totals import Total, clicks, reached, views
+from shared.events import DELIVERY_CHANGED, PERSON_REGISTERED, SUBMISSION_RECEIVED
+
+NAMES: Final = ("members", "countries", "submissions", "published", "videos", "views", "reached", "clicks")
+
+
+class Figure(NamedTuple):
+    """A figure of the campaign."""
+
+    value: int
+    source: str
+    as_of: datetime
+
+
+Figures = dict[str, Figure | None]
+
+
+def stood(standing: Standing, source: str) -> Figure | None:
+    """A count as a figure. Pure."""
+    return None if standing.as_of is None else Figure(standing.value, source, standing.as_of)
+
+
+def totalled(total: Total | None) -> Figure | None:
+    """A total as a figure. Pure."""
+    return None if total is None else Figure(total.value, total.source, moment(total.as_of))
+
+
+async def figures_of(roll: Roll, counts: Counts) -> Figures:
+    """What `GET /v1/campaign` says."""
+    members, countries = await roll.members()
+    there = await roll.submissions()
+    tables = await counts.counters.read([Table(ALL_TIME, WHOLE)], counts.accounts.generation)
+    measured: list[Row] = rows(tables.values())
+    followed = totalled(clicks(measured))
+    linked_at = there["deliveries"].as_of
+    if followed is None and linked_at is not None:
+        # There are links and nobody has followed one: that is a count, and it is none.
+        followed = Figure(0, CLICKS_SOURCE, linked_at)
+    return {
+        "members": stood(members, PERSON_REGISTERED.subject),
+        "countries": stood(countries, PERSON_REGISTERED.subject),
+        "submissions": stood(there["submissions"], SUBMISSION_RECEIVED.subject),
+        "published": stood(there["published"], DELIVERY_CHANGED.subject),
+        "videos": stood(there["videos"], DELIVERY_CHANGED.subject),
+        "views": totalled(views(measured)),
+        "reached": totalled(reached(counts.accounts)),
+        "clicks": followed,
+    }

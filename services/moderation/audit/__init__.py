@@ -1,0 +1,1 @@
+"""Proof that no decision was rewritten."""

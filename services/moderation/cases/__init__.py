@@ -1,0 +1,1 @@
+"""Cases: their states, rules, documents, places in the queue and audit trail."""

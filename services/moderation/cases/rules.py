@@ -1,0 +1,253 @@
+"""Who may decide what about a case, and what follows. Pure: no clock, no store, no bus."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import rfc8785
+
+from services.moderation.screening.rules import Policy, Wording, judge, read
+from shared.events import Approval, CaseState, Media, as_utc
+from shared.text.plain_text import is_blank, no_text, normal, over_lines
+
+Verdict = Literal["approve", "reject", "request_changes", "escalate"]
+OPEN: Final[frozenset[CaseState]] = frozenset({"screened", "in_review"})
+"""States in which a case waits for somebody."""
+ENDED: Final[frozenset[CaseState]] = frozenset({"withdrawn", "recalled"})
+"""States that nothing leads out of."""
+AFTER: Final[Mapping[Verdict, CaseState]] = {"reject": "rejected", "request_changes": "changes_requested"}
+
+
+class Refused(Exception):
+    """The decision does not hold. `code` is stable, `detail` says how to mend it, `field` where."""
+
+    def __init__(self, code: str, detail: str, field: str = "") -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.field = code, detail, field
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What would be shown to the world."""
+
+    title: str
+    body: str
+    language: str
+    hashtags: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where and when it would be shown. No channels named: all that take the language; no time: at once."""
+
+    channels: tuple[str, ...] | None = None
+    publish_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What a moderator changes; what is absent stays."""
+
+    title: str | None = None
+    body: str | None = None
+    language: str | None = None
+    hashtags: tuple[str, ...] | None = None
+    alts: Mapping[str, str] | None = None
+    """Alternative texts by the media's SHA-256."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a moderator says about a case."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    note: str | None = None
+    edits: Edits | None = None
+    channels: tuple[str, ...] | None = None
+    publish_at: datetime | None = None
+    classes: tuple[str, ...] = ()
+    """Sensitive classes that the moderator finds, beside those that are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """One person's approval, and of what."""
+
+    person_id: str
+    at: datetime
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a case stands."""
+
+    state: CaseState
+    author_id: str
+    content: Content
+    plan: Plan = Plan()
+    classes: tuple[str, ...] = ()
+    approvals: tuple[Approved, ...] = ()
+    escalated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it stands after a decision."""
+
+    state: CaseState
+    content: Content
+    plan: Plan
+    classes: tuple[str, ...]
+    approvals: tuple[Approved, ...]
+    escalated: bool
+    required: int
+    """How many different people must approve."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the case has left the queue, with a decision to tell."""
+        return self.state not in OPEN
+
+    @property
+    def agreed(self) -> tuple[Approval, ...]:
+        """The approvals as they are told."""
+        return tuple(Approval(person_id=each.person_id, at=each.at) for each in self.approvals)
+
+
+def digest(content: Content, plan: Plan) -> str:
+    """SHA-256, in hexadecimal, of all that an approval approves."""
+    whole: dict[str, Any] = {
+        "title": content.title,
+        "body": content.body,
+        "language": content.language,
+        "hashtags": list(content.hashtags),
+        "media": [media.model_dump(mode="json") for media in content.media],
+        "channels": None if plan.channels is None else sorted(plan.channels),
+        "publish_at": plan.publish_at and as_utc(plan.publish_at),
+    }
+    return hashlib.sha256(rfc8785.dumps(whole)).hexdigest()
+
+
+def decide(
+    case: Standing, decision: Decision, *, actor: str, editor: bool, now: datetime, policy: Policy
+) -> Outcome:
+    """What becomes of a case when `actor` decides so. Raises `Refused`."""
+    _may(case, decision, actor=actor, editor=editor)
+    _fits(decision, policy)
+    classes = judge((), policy, (*case.classes, *decision.classes)).classes
+    if decision.verdict == "approve":
+        return _approve(replace(case, classes=classes), decision, actor, now, policy)
+    if decision.verdict == "escalate":
+        return Outcome(
+            "in_review",
+            case.content,
+            case.plan,
+            classes,
+            case.approvals,
+            escalated=True,
+            required=policy.reviewers(classes),
+        )
+    state = AFTER[decision.verdict]
+    return Outcome(state, case.content, case.plan, classes, (), escalated=False, required=1)
+
+
+def _approve(case: Standing, decision: Decision, actor: str, now: datetime, policy: Policy) -> Outcome:
+    content = edited(case.content, decision.edits or Edits(), policy)
+    plan = Plan(
+        case.plan.channels if decision.channels is None else decision.channels,
+        decision.publish_at or case.plan.publish_at,
+    )
+    wording = Wording(
+        content.language, content.title, content.body, tuple(each.alt for each in content.media)
+    )
+    classes = judge(read(wording, policy), policy, case.classes).classes
+    hashed = digest(content, plan)
+    standing = tuple(each for each in case.approvals if each.digest == hashed)
+    if any(each.person_id == actor for each in standing):
+        raise Refused("second_person_needed", "You have approved this already; now somebody else has to.")
+    approvals = (*standing, Approved(actor, now, hashed))
+    required = policy.reviewers(classes)
+    state: CaseState = "approved" if len(approvals) >= required else "in_review"
+    return Outcome(state, content, plan, classes, approvals, escalated=False, required=required)
+
+
+def _may(case: Standing, decision: Decision, *, actor: str, editor: bool) -> None:
+    if case.state not in OPEN:
+        raise Refused("already_decided", f"This is {case.state} already; load it again to see the decision.")
+    if actor == case.author_id:
+        raise Refused("own_submission", "This is your own submission; somebody else has to decide on it.")
+    if case.escalated and not editor:
+        raise Refused("editor_needed", "This was passed on to the editors; an editor has to decide on it.")
+    if case.escalated and decision.verdict == "escalate":
+        raise Refused(
+            "already_escalated", "This was passed on already; approve it, reject it or ask for changes."
+        )
+
+
+def _fits(decision: Decision, policy: Policy) -> None:
+    for field, one, given, known in (
+        ("reasons", "reason", decision.reasons, policy.reasons),
+        ("channels", "channel", decision.channels or (), policy.channels),
+        ("classes", "class", decision.classes, frozenset(policy.classes)),
+    ):
+        if unknown := [value for value in given if value not in known]:
+            raise Refused(
+                f"unknown_{one}",
+                f"{unknown[0]!r} is not in the campaign file; choose from {', '.join(sorted(known))}.",
+                field,
+            )
+    if decision.verdict != "approve":
+        if not decision.reasons:
+            raise Refused(
+                "reason_missing", "Give at least one reason, so that the author can learn it.", "reasons"
+            )
+        for field in ("edits", "channels", "publish_at"):
+            if getattr(decision, field) is not None:
+                raise Refused("only_with_approval", f"{field} belongs to an approval; leave it out.", field)
+    if decision.channels is not None and not decision.channels:
+        raise Refused(
+            "channel_missing", "Name at least one channel, or leave channels out to use all.", "channels"
+        )
+    _written("note", decision.note or "", policy.note)
+
+
+def edited(content: Content, edits: Edits, policy: Policy) -> Content:
+    """The content after a moderator's edits. Raises `Refused` when they break a limit."""
+    alts = dict(edits.alts or {})
+    if unknown := alts.keys() - {media.sha256 for media in content.media}:
+        raise Refused("unknown_media", f"{unknown.pop()} is not part of this submission.", "edits.alts")
+    title = content.title if edits.title is None else _written("edits.title", edits.title, policy.title)
+    if is_blank(title):
+        raise Refused("title_missing", "A title must remain.", "edits.title")
+    if edits.title is not None and over_lines(title):
+        raise Refused("not_text", "The title goes over several lines; write it on one.", "edits.title")
+    body = content.body if edits.body is None else _written("edits.body", edits.body, policy.body)
+    alts = {sha256: _written("edits.alts", alt, policy.alt) for sha256, alt in alts.items()}
+    after = Content(
+        title,
+        body,
+        edits.language or content.language,
+        content.hashtags if edits.hashtags is None else edits.hashtags,
+        tuple(
+            media.model_copy(update={"alt": alts[media.sha256]}) if media.sha256 in alts else media
+            for media in content.media
+        ),
+    )
+    if len(after.hashtags) > policy.hashtags and edits.hashtags is not None:
+        raise Refused("too_long", f"At most {policy.hashtags} hashtags are possible.", "edits.hashtags")
+    return after
+
+
+def _written(field: str, given: str, limit: int) -> str:
+    """Text in NFC, under the rules that authors have."""
+    if (character := no_text(given)) is not None:
+        raise Refused("not_text", f"{field} holds {character}, which is not text; take it out.", field)
+    text = normal(given)
+    if len(text) > limit:
+        raise Refused("too_long", f"{field} has {len(text)} characters; at most {limit} are possible.", field)
+    return text

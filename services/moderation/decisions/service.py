@@ -1,0 +1,244 @@
+"""Decisions in the store: the ruling, its audit entry and its events are one write of one document."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import rfc8785
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.moderation.cases import audit_trail as chain
+from services.moderation.cases.model import Case, Record, record_document, signals_documents, standing_fields
+from services.moderation.cases.queue_positions import Stage
+from services.moderation.cases.rules import (
+    OPEN,
+    Decision,
+    Outcome,
+    Refused,
+    Standing,
+    Verdict,
+    decide,
+    digest,
+)
+from services.moderation.cases.store import ATTEMPTS, Cases
+from services.moderation.queue.claims import LeaseLost, case_id_of
+from services.moderation.queue.clock import DatabaseClock
+from services.moderation.queue.reader import Reader
+from services.moderation.screening.rules import Policy, Signal, Wording, judge, read
+from shared.bus.outbox import appended, entry, merge
+from shared.events import CASE_CHANGED, MODERATION_DECIDED, ModerationDecided, Snapshot, derived_id
+from shared.failures import Unavailable
+from shared.identity.signing import sign
+from shared.observability.telemetry import continued
+from shared.storage.mongo import Document
+
+DECISIONS: Final = UUID("6f1d6a1e-3d0f-5c0e-9f0a-52c1b8a5a001")
+"""The namespace of decision ids, which are made from the claim's token: one claim, one decision."""
+ACTIONS: Final[Mapping[Verdict, str]] = {
+    "approve": "approved",
+    "reject": "rejected",
+    "request_changes": "changes_requested",
+    "escalate": "escalated",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The answer to a decision."""
+
+    decision_id: str
+    state: str
+    case: Case
+    again: bool = False
+    """It had been made before."""
+
+
+class Decisions:
+    """Carries decisions out."""
+
+    def __init__(self, cases: Cases, clock: DatabaseClock, policy: Policy, key: Ed25519PrivateKey) -> None:
+        self._cases, self._clock, self._policy, self._key = cases, clock, policy, key
+
+    async def decide(self, token: str, decision: Decision, reader: Reader, *, fingerprint: str) -> Decided:
+        """Decide on the claimed case. Raises `LeaseLost`, `Refused`; the same again gets the same answer."""
+        hashed = hashlib.sha256(token.encode()).hexdigest()
+        for _ in range(ATTEMPTS):
+            case = await self._cases.get(case_id_of(token))
+            if case is None:
+                raise LeaseLost
+            earlier = next((each for each in case.decisions if each.token == hashed), None)
+            if earlier is not None:
+                if earlier.fingerprint == fingerprint and earlier.by == reader.person_id:
+                    return Decided(earlier.decision_id, earlier.state, case, again=True)
+                raise Refused("already_decided", f"You decided on this already: it is {case.standing.state}.")
+            now = await self._clock.now()
+            self._held(case, token, reader, now)
+            outcome = decide(
+                case.standing,
+                decision,
+                actor=reader.person_id,
+                editor=reader.editor,
+                now=now,
+                policy=self._policy,
+            )
+            record = self._record(case, decision, outcome, reader.person_id, hashed, fingerprint, now)
+            if (after := await self._write(case, token, decision, outcome, record, now)) is not None:
+                return Decided(record.decision_id, record.state, after)
+        raise Unavailable("the case, which others keep changing")
+
+    def _held(self, case: Case, token: str, reader: Reader, now: datetime) -> None:
+        if case.standing.state not in OPEN:
+            raise Refused("already_decided", f"This is {case.standing.state} already; load it again.")
+        lease = case.held_by(now)
+        if lease is None or lease.token != token or lease.person_id != reader.person_id:
+            raise LeaseLost
+
+    def _record(
+        self,
+        case: Case,
+        decision: Decision,
+        outcome: Outcome,
+        actor: str,
+        token: str,
+        fingerprint: str,
+        now: datetime,
+    ) -> Record:
+        return Record(
+            decision_id=str(uuid5(DECISIONS, token)),
+            token=token,
+            fingerprint=fingerprint,
+            verdict=decision.verdict,
+            state=outcome.state,
+            by=actor,
+            at=now,
+            revision=case.revision,
+            reasons=decision.reasons,
+            note=decision.note,
+            classes=outcome.classes,
+        )
+
+    async def _write(
+        self, case: Case, token: str, decision: Decision, outcome: Outcome, record: Record, now: datetime
+    ) -> Case | None:
+        """The one write; the case as it is afterwards, or nothing when somebody changed it meanwhile."""
+        standing = Standing(
+            state=outcome.state,
+            author_id=case.standing.author_id,
+            content=outcome.content,
+            plan=outcome.plan,
+            classes=outcome.classes,
+            approvals=outcome.approvals,
+            escalated=outcome.escalated,
+        )
+        signals = case.signals if decision.edits is None else self._seen_again(case, outcome)
+        audit = _entry(case, decision, outcome, record, now)
+        told = replace(case, standing=standing, version=case.version + 1)
+        changed = told.changed(event_id=derived_id(UUID(record.decision_id), "case_changed"), at=now)
+        trace = continued(f"case {outcome.state}", case.trace)
+        entries = [entry(CASE_CHANGED, changed, trace)]
+        version = case.version + 1
+        if outcome.final:
+            version += 1
+            entries.append(
+                entry(MODERATION_DECIDED, self._event(case, decision, outcome, record, version), trace)
+            )
+        after = replace(told, version=version, signals=signals)
+        fields: Document = {
+            **standing_fields(standing),
+            "signals": signals_documents(signals),
+            "risk": judge(signals, self._policy, outcome.classes).risk,
+            "version": version,
+            "lease": None,
+            "unsealed": True,
+            **(await self._place(case, outcome, now)),
+        }
+        update = merge(
+            {"$set": fields},
+            {"$push": {"audit": audit.document(), "decisions": record_document(record)}},
+            appended(*entries),
+        )
+        also = {"lease.token": token, "lease.until": {"$gt": now}}
+        return after if await self._cases.change(case, update, **also) else None
+
+    def _seen_again(self, case: Case, outcome: Outcome) -> tuple[Signal, ...]:
+        content = outcome.content
+        alts = tuple(media.alt for media in content.media)
+        kept = tuple(each for each in case.signals if not each.field)
+        return (*kept, *read(Wording(content.language, content.title, content.body, alts), self._policy))
+
+    async def _place(self, case: Case, outcome: Outcome, now: datetime) -> Document:
+        """Where it goes from here: to the end of another lane, to the decided ones, or nowhere else."""
+        if outcome.final:
+            return await self._cases.decided_place(now)
+        stage: Stage = "escalated" if outcome.escalated else "second"
+        if stage == case.stage and outcome.content.language == case.standing.content.language:
+            return {}
+        return await self._cases.books.place(stage, outcome.content.language, case.country, now)
+
+    def _event(
+        self, case: Case, decision: Decision, outcome: Outcome, record: Record, version: int
+    ) -> ModerationDecided:
+        event = ModerationDecided(
+            event_id=derived_id(UUID(record.decision_id), "decided"),
+            occurred_at=record.at,
+            subject_id=case.id,
+            version=version,
+            revision=case.revision,
+            decision_id=UUID(record.decision_id),
+            verdict="approve" if decision.verdict == "escalate" else decision.verdict,
+            reasons=decision.reasons,
+            message=decision.note,
+            author_id=case.standing.author_id,
+            snapshot=_snapshot(case, outcome) if outcome.state == "approved" else None,
+            approvals=outcome.agreed,
+            classes=outcome.classes,
+        )
+        return sign(event, self._key)
+
+
+def _snapshot(case: Case, outcome: Outcome) -> Snapshot:
+    content = outcome.content
+    return Snapshot(
+        submission_id=case.id,
+        revision=case.revision,
+        title=content.title,
+        body=content.body,
+        language=content.language,
+        country=case.country,
+        section=case.section,
+        hashtags=content.hashtags,
+        media=content.media,
+        attribution=case.attribution,
+        ai=case.ai,
+        channels=outcome.plan.channels,
+        publish_at=outcome.plan.publish_at,
+    )
+
+
+def _entry(case: Case, decision: Decision, outcome: Outcome, record: Record, now: datetime) -> chain.Entry:
+    note = hashlib.sha256(decision.note.encode()).hexdigest() if decision.note else None
+    return chain.append(
+        case.last,
+        case=case.id,
+        at=now,
+        actor=record.by,
+        action=ACTIONS[decision.verdict],
+        content=digest(outcome.content, outcome.plan),
+        details={
+            "decision_id": record.decision_id,
+            "revision": case.revision,
+            "state": outcome.state,
+            "reasons": list(decision.reasons),
+            "classes": list(outcome.classes),
+            "note": note,
+            "edited": decision.edits is not None,
+        },
+    )
+
+
+def fingerprint_of(request: Mapping[str, Any]) -> str:
+    """What makes two requests the same."""
+    return hashlib.sha256(rfc8785.dumps(dict(request))).hexdigest()

@@ -1,0 +1,1 @@
+"""The moderators' desk: API and pages."""

@@ -1,0 +1,261 @@
+"""The moderators' console: pages over the same desk that the API uses."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from pydantic import ValidationError
+from starlette.datastructures import FormData
+
+from services.moderation.cases.model import Case
+from services.moderation.cases.rules import OPEN, Content
+from services.moderation.desk.diff import changes, marked
+from services.moderation.desk.forms import RecallRequest, decision_of
+from services.moderation.desk.media import Photos
+from services.moderation.desk.schemas import handle, who
+from services.moderation.desk.service import Desk, reader_of
+from services.moderation.queue.reader import Reader, Slot
+from shared.campaign.model import Campaign
+from shared.events import Sha256, as_utc
+from shared.http.problems import Problem
+from shared.identity.tokens import Guard, Principal
+from shared.web import Pages
+
+SHOWN: Final = 40
+"""Lines of the queue on one page."""
+HOME: Final = "/desk/moderation"
+UNFIT: Final = 422
+"""A form that must be mended; other refusals mean that the case stands differently by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What the pages need."""
+
+    pages: Pages
+    desk: Desk
+    photos: Photos
+    campaign: Campaign
+
+    async def queue(self, request: Request, principal: Principal, wanted: dict[str, Any]) -> Response:
+        """The queue, and what the visitor holds."""
+        reader = reader_of(principal, wanted["language"], wanted["country"])
+        now = await self.desk.clock.now()
+        slots, after = await self.desk.page(
+            reader, risk=wanted["risk"], state=None, cursor=wanted["cursor"], limit=SHOWN
+        )
+        filters = {key: value for key, value in wanted.items() if value and key != "cursor"}
+        return self.pages.render(
+            request,
+            "queue.html",
+            principal=principal,
+            waiting=await self.desk.waiting(reader_of(principal)),
+            lines=[self._line(slot, reader, now) for slot in slots],
+            mine=await self.desk.claims.mine(principal.person_id),
+            wanted=wanted,
+            countries=principal.scopes.countries or self.campaign.countries,
+            classes=self._classes(),
+            following=after and "?" + urlencode({**filters, "cursor": after}, doseq=True),
+            version=_version(slots, now),
+            nothing="nothing" in request.query_params,
+            done="done" in request.query_params,
+        )
+
+    def _line(self, slot: Slot, reader: Reader, now: datetime) -> dict[str, Any]:
+        lease = None if slot.lease is None or slot.free(now) else slot.lease
+        return {
+            "slot": slot,
+            "held": lease
+            and {"by": handle(lease["person_id"]), "mine": lease["person_id"] == reader.person_id},
+            "yours": slot.author_id == reader.person_id,
+            "approved": not slot.person_free(reader.person_id),
+            "reviewers": self.desk.policy.reviewers(slot.classes),
+        }
+
+    def _classes(self) -> dict[str, Any]:
+        return {each.id: each.text for each in self.campaign.classes}
+
+    async def case(
+        self,
+        request: Request,
+        principal: Principal,
+        case: Case,
+        *,
+        problem: Problem | None = None,
+        given: FormData | None = None,
+    ) -> Response:
+        """One case: what it is, and what the visitor may do with it."""
+        now = await self.desk.clock.now()
+        lease = case.held_by(now)
+        holds = lease is not None and lease.person_id == principal.person_id
+        content = case.standing.content
+        return self.pages.render(
+            request,
+            "case.html",
+            principal=principal,
+            status_code=200 if problem is None else problem.status,
+            case=case,
+            content=content,
+            open=case.standing.state in OPEN,
+            claim=lease if holds else None,
+            held=None if lease is None or holds else {"by": handle(lease.person_id), "until": lease.until},
+            own=case.standing.author_id == principal.person_id,
+            approved=principal.person_id in {each.person_id for each in case.standing.approvals},
+            editors_only=case.standing.escalated and not principal.has("editor"),
+            recallable=any(each.state == "approved" for each in case.decisions),
+            blur=self.desk.policy.blurs(case.standing.classes),
+            reviewers=self.desk.policy.reviewers(case.standing.classes),
+            title_parts=marked(content.title, case.signals, "title"),
+            body_parts=marked(content.body, case.signals, "body"),
+            edits=edits_shown(case.sent, content),
+            classes=self._classes(),
+            reasons=[reason.code for reason in self.campaign.reasons],
+            channels=[each for each in self.campaign.channels if each.takes(content.language)],
+            sections={each.id: each.name for each in self.campaign.sections},
+            limits=self.campaign.limits,
+            handle=handle,
+            who=who,
+            moment=datetime.fromisoformat,
+            problems={_field(problem): problem} if problem and problem.status == UNFIT else {},
+            lost=problem if problem and problem.status != UNFIT else None,
+            given=given,
+            done="done" in request.query_params,
+            recalled="recalled" in request.query_params,
+        )
+
+    async def decide(self, request: Request, principal: Principal, case_id: str) -> Response:
+        """Take a decision from the form; show the form again when something is missing."""
+        form = await request.form()
+        case = await self.desk.case(case_id, principal)
+        try:
+            body = decision_of(form, case.standing.content)
+            await self.desk.decide(body.claim_token, body.decision, principal, fingerprint=body.fingerprint)
+        except ValidationError as error:
+            problem = Problem(422, "invalid", error.errors()[0]["msg"], field="decision")
+            return await self.case(request, principal, case, problem=problem, given=form)
+        except Problem as problem:
+            if problem.status not in {409, 422}:
+                raise
+            case = await self.desk.case(case_id, principal)
+            return await self.case(request, principal, case, problem=problem, given=form)
+        if form.get("then") == "next":
+            claim = await self.desk.claim(reader_of(principal))
+            if claim is not None:
+                return away(f"{HOME}/cases/{claim.case.id}?done={case_id}")
+        return away(f"{HOME}?done={case_id}")
+
+
+def _field(problem: Problem) -> str:
+    """The form's field that a refusal is about."""
+    return str(problem.extra.get("field") or "decision").replace(".", "-")
+
+
+def _version(slots: list[Slot], now: datetime) -> str:
+    """What the page knows the shown lines by: it renews itself only when they are others."""
+    seen = repr([(slot.id, slot.version, slot.free(now)) for slot in slots])
+    return hashlib.sha256(seen.encode()).hexdigest()[:16]
+
+
+def edits_shown(sent: Content, content: Content) -> list[dict[str, Any]]:
+    """What moderators changed, field by field."""
+    fields = [
+        ("title", sent.title, content.title),
+        ("body", sent.body, content.body),
+        ("hashtags", " ".join(sent.hashtags), " ".join(content.hashtags)),
+        *(("alt", a.alt, b.alt) for a, b in zip(sent.media, content.media, strict=False)),
+    ]
+    return [
+        {"field": name, "parts": changes(before, after)} for name, before, after in fields if before != after
+    ]
+
+
+def away(url: str) -> Response:
+    """To another page, after something was done."""
+    return RedirectResponse(url, 303, headers={"Cache-Control": "no-store"})
+
+
+def routes(console: Console, guard: Guard) -> APIRouter:
+    """The console's routes."""
+    router = console.pages.router()
+    Moderator = Annotated[Principal, Depends(guard.require("moderator"))]  # noqa: N806 — a type
+
+    @router.get(HOME)
+    async def queue(
+        request: Request,
+        principal: Moderator,
+        language: Annotated[list[str] | None, Query()] = None,
+        country: Annotated[list[str] | None, Query()] = None,
+        risk: str | None = None,
+        cursor: str | None = None,
+    ) -> Response:
+        wanted = {
+            "language": [each for each in language or () if each],
+            "country": [each for each in country or () if each],
+            "risk": risk or None,
+            "cursor": cursor,
+        }
+        return await console.queue(request, principal, wanted)
+
+    @router.get(f"{HOME}/decided")
+    async def decided(
+        request: Request, principal: Moderator, before: Annotated[int | None, Query(ge=0)] = None
+    ) -> Response:
+        found, after = await console.desk.decided(principal, before=before, limit=SHOWN)
+        return console.pages.render(request, "decided.html", principal=principal, cases=found, after=after)
+
+    @router.post(f"{HOME}/claims")
+    async def claim(request: Request, principal: Moderator) -> Response:
+        form = await request.form()
+        case_id = str(form.get("submission_id", "")) or None
+        languages = [str(each) for each in form.getlist("language") if each]
+        countries = [str(each) for each in form.getlist("country") if each]
+        given = await console.desk.claim(reader_of(principal, languages, countries), case_id)
+        return away(f"{HOME}/cases/{given.case.id}" if given else f"{HOME}?nothing=1")
+
+    @router.get(f"{HOME}/cases/{{case_id}}")
+    async def case(request: Request, case_id: str, principal: Moderator) -> Response:
+        return await console.case(request, principal, await console.desk.case(case_id, principal))
+
+    @router.post(f"{HOME}/cases/{{case_id}}/decision")
+    async def decide(request: Request, case_id: str, principal: Moderator) -> Response:
+        return await console.decide(request, principal, case_id)
+
+    @router.post(f"{HOME}/cases/{{case_id}}/recall")
+    async def recall(request: Request, case_id: str, principal: Moderator) -> Response:
+        form = await request.form()
+        try:
+            reason = RecallRequest.model_validate({"reason": str(form.get("reason", ""))}).reason
+        except ValidationError:
+            found = await console.desk.case(case_id, principal)
+            missing = Problem(422, "recall_reason_missing", "A reason is needed.", field="reason")
+            return await console.case(request, principal, found, problem=missing)
+        await console.desk.recall(case_id, principal, reason)
+        return away(f"{HOME}/cases/{case_id}?recalled=1")
+
+    @router.get(f"{HOME}/media/{{sha256}}")
+    async def media(request: Request, sha256: Sha256, principal: Moderator) -> Response:
+        return await console.photos.answer(sha256, principal, request.headers.get("range"))
+
+    return _lease_routes(router, console, Moderator)
+
+
+def _lease_routes(router: APIRouter, console: Console, moderator: Any) -> APIRouter:
+    @router.post(f"{HOME}/cases/{{case_id}}/renewal")
+    async def renew(request: Request, case_id: str, principal: moderator) -> Response:
+        token = str((await request.form()).get("claim_token", ""))
+        until = await console.desk.renew(token, principal)
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse({"lease_expires_at": as_utc(until)})
+        return away(f"{HOME}/cases/{case_id}")
+
+    @router.post(f"{HOME}/cases/{{case_id}}/release")
+    async def release(request: Request, principal: moderator) -> Response:
+        token = str((await request.form()).get("claim_token", ""))
+        await console.desk.claims.release(token, principal.person_id)
+        return away(HOME)
+
+    return router

@@ -1,0 +1,201 @@
+"""What moderators can do, whichever way they come: the calls that the API and the pages share."""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.moderation import telemetry
+from services.moderation.cases.model import Case
+from services.moderation.cases.rules import Decision, Refused
+from services.moderation.cases.store import Cases, NotRecallable
+from services.moderation.decisions.service import Decided, Decisions
+from services.moderation.desk.schemas import handle
+from services.moderation.queue.claims import Claim, Claims, Held, LeaseLost, NotClaimable, case_id_of
+from services.moderation.queue.clock import DatabaseClock
+from services.moderation.queue.reader import Queue, Reader, Slot, Waiting
+from services.moderation.screening.rules import Policy
+from shared.events import as_utc
+from shared.http.problems import Problem
+from shared.identity.tokens import Principal
+
+CONFLICTS = frozenset({"already_decided", "already_escalated", "second_person_needed"})
+FORBIDDEN = frozenset({"own_submission", "editor_needed"})
+WHY_NOT: Mapping[str, tuple[int, str]] = {
+    "own": (403, "This is your own submission; somebody else has to decide on it."),
+    "approved": (409, "You have approved this already; now somebody else has to."),
+    "escalated": (403, "This was passed on to the editors; an editor has to decide on it."),
+    "busy": (409, "Somebody else took this just now; take another one."),
+}
+
+
+def reader_of(
+    principal: Principal, languages: Iterable[str] | None = None, countries: Iterable[str] | None = None
+) -> Reader:
+    """What this person may see, narrowed to what they ask for. Raises 403 when nothing is left."""
+    return Reader(
+        principal.person_id,
+        principal.has("editor"),
+        countries=_narrowed("countries", principal.scopes.countries, countries),
+        languages=_narrowed("languages", principal.scopes.languages, languages),
+        sections=frozenset(principal.scopes.sections),
+    )
+
+
+def _narrowed(what: str, scope: Iterable[str], asked: Iterable[str] | None) -> frozenset[str]:
+    allowed, wanted = frozenset(scope), frozenset(asked or ())
+    if not allowed or not wanted:
+        return allowed or wanted
+    if not allowed & wanted:
+        given = ", ".join(sorted(wanted))
+        detail = f"Your {what} are {', '.join(sorted(allowed))}; {given} is not among them."
+        raise Problem(403, "out_of_scope", detail)
+    return allowed & wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The moderation desk."""
+
+    cases: Cases
+    queue: Queue
+    claims: Claims
+    decisions: Decisions
+    clock: DatabaseClock
+    policy: Policy
+
+    async def claim(self, reader: Reader, case_id: str | None = None) -> Claim | None:
+        """The next case, or this one, for the reader. Raises `Problem` when this one cannot be had."""
+        if case_id is None:
+            claim = await self.claims.next(reader)
+            telemetry.claimed(claim.case.id if claim else None)
+            return claim
+        try:
+            claim = await self.claims.one(case_id, reader)
+        except KeyError:
+            raise no_case(case_id) from None
+        except Held as held:
+            until = as_utc(held.lease.until)
+            name = handle(held.lease.person_id)
+            detail = f"{name} has this in hand until {until}. Take another one, or come back then."
+            raise Problem(409, "held", detail, by=name, until=until) from None
+        except NotClaimable as why:
+            status, detail = WHY_NOT.get(
+                str(why), (409, f"This is {why} already; there is nothing to decide.")
+            )
+            code = {"own": "own_submission", "approved": "second_person_needed", "escalated": "editor_needed"}
+            raise Problem(status, code.get(str(why), "not_claimable"), detail) from None
+        telemetry.claimed(claim.case.id)
+        return claim
+
+    async def renew(self, token: str, principal: Principal) -> datetime:
+        """Hold on. Raises 409 `lease_lost`."""
+        try:
+            return await self.claims.renew(token, principal.person_id)
+        except LeaseLost:
+            raise lease_lost() from None
+
+    async def decide(
+        self, token: str, decision: Decision, principal: Principal, *, fingerprint: str
+    ) -> Decided:
+        """Decide. Raises `Problem`: 409 for what came too late, 403 for who may not, 422 for what does not fit."""
+        case_id = case_id_of(token)
+        reader = reader_of(principal)
+        try:
+            decided = await self.decisions.decide(token, decision, reader, fingerprint=fingerprint)
+        except LeaseLost:
+            telemetry.refused(case_id, "lease_lost")
+            raise lease_lost() from None
+        except Refused as refused:
+            telemetry.refused(case_id, refused.code)
+            status = 409 if refused.code in CONFLICTS else 403 if refused.code in FORBIDDEN else 422
+            raise Problem(status, refused.code, refused.detail, field=refused.field or None) from None
+        if not decided.again:
+            telemetry.decided(case_id, decision.verdict, decided.state)
+        return decided
+
+    async def recall(self, case_id: str, principal: Principal, reason: str) -> Case:
+        """Take an approval back. Raises `Problem`."""
+        await self.case(case_id, principal)
+        try:
+            case = await self.cases.recall(
+                case_id, actor=principal.person_id, reason=reason, now=await self.clock.now()
+            )
+        except NotRecallable as state:
+            detail = f"This is {state} and was never approved, so there is nothing to take back."
+            raise Problem(409, "not_approved", detail) from None
+        telemetry.recalled(case_id)
+        return case
+
+    async def case(self, case_id: str, principal: Principal) -> Case:
+        """A case that this person may see. Raises 404 and 403."""
+        case = await self.cases.get(case_id)
+        if case is None:
+            raise no_case(case_id)
+        if not sees(principal, case):
+            raise Problem(403, "out_of_scope", "This lies outside your languages, countries or sections.")
+        return case
+
+    async def decided(
+        self, principal: Principal, *, before: int | None, limit: int
+    ) -> tuple[list[Case], int | None]:
+        """The newest decided cases that this person may see, and where to go on."""
+        found, after = await self.cases.decided(before=before, limit=limit)
+        return [case for case in found if sees(principal, case)], after
+
+    async def waiting(self, reader: Reader) -> list[Waiting]:
+        """How many wait, by language."""
+        return await self.queue.waiting(reader)
+
+    async def page(
+        self, reader: Reader, *, risk: str | None, state: str | None, cursor: str | None, limit: int
+    ) -> tuple[list[Slot], str | None]:
+        """Some of the queue, and where to go on."""
+
+        def keep(slot: Slot) -> bool:
+            return (risk is None or slot.risk == risk) and (state is None or slot.state == state)
+
+        found, after = await self.queue.page(
+            reader, keep=keep, cursor=_opened(cursor), limit=limit, now=await self.clock.now()
+        )
+        return found, None if after is None else _closed(*after)
+
+
+def sees(principal: Principal, case: Case) -> bool:
+    """Whether the case lies within the person's scopes."""
+    return principal.may_see(
+        country=case.country, language=case.standing.content.language, section=case.section
+    )
+
+
+def no_case(case_id: str) -> Problem:
+    """There is no such case."""
+    return Problem(404, "not_found", f"There is no submission {case_id[:60]} here; check the address.")
+
+
+def lease_lost() -> Problem:
+    """The lease is gone."""
+    detail = "This is no longer in your hands: the time ran out, or it was given back. Claim it again."
+    return Problem(409, "lease_lost", detail)
+
+
+def _closed(lane: str, place: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps([lane, place]).encode()).decode()
+
+
+def _opened(cursor: str | None) -> tuple[str, int] | None:
+    if cursor is None:
+        return None
+    try:
+        opened: Any = json.loads(base64.urlsafe_b64decode(cursor))
+        lane, place = opened
+        if isinstance(lane, str) and isinstance(place, int):
+            return lane, place
+    except (binascii.Error, ValueError, TypeError):
+        pass
+    raise Problem(
+        422, "invalid_cursor", "This cursor is not one that `next` gave; leave it out to begin anew."
+    )

@@ -1,0 +1,1 @@
+"""Who reviews what next: reading the queue, claims and their leases."""

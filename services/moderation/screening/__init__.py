@@ -1,0 +1,1 @@
+"""Signals in a text, before a person reads it."""

@@ -1,0 +1,1 @@
+"""Deliveries: what is planned, sent, looked for and removed, as pure decisions and their documents."""

@@ -1,0 +1,71 @@
+"""Publications as documents of the database, and back."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from services.publisher.deliveries.model import Delivery
+from services.publisher.deliveries.publication import Grave, Permission, Publication
+from services.publisher.deliveries.retry_policy import LANES, lane_of
+from shared.events import DeliveryState, Snapshot
+from shared.storage.mongo import Document
+
+_DELIVERY = TypeAdapter(Delivery)
+_PERMISSION = TypeAdapter(Permission)
+_GRAVE = TypeAdapter(Grave)
+
+FOR_A_PERSON: frozenset[DeliveryState] = frozenset({"needs_human", "residue"})
+"""States in which nothing goes on until somebody has looked."""
+
+
+def to_document(publication: Publication, now: datetime) -> Document:
+    """The fields of the document, all but `_id` and the outbox."""
+    grave, permission = publication.grave, publication.permission
+    document: Document = {
+        "version": publication.version,
+        "case_version": publication.case_version,
+        "decided": publication.decided,
+        "permission": None if permission is None else _PERMISSION.dump_python(permission),
+        "snapshots": {str(r): s.model_dump(mode="json") for r, s in publication.snapshots.items()},
+        "grave": None if grave is None else _GRAVE.dump_python(grave),
+        "deliveries": [_DELIVERY.dump_python(each) for each in publication.deliveries],
+        "due": due_of(publication),
+        "changed_at": now,
+    }
+    waiting = [each.since or now for each in publication.deliveries if each.state in FOR_A_PERSON]
+    document["person_since"] = min(waiting, default=None)
+    return document
+
+
+def from_document(document: Document) -> Publication:
+    """The publication in a document."""
+    grave, permission = document["grave"], document["permission"]
+    return Publication(
+        submission_id=document["_id"],
+        version=document["version"],
+        case_version=document["case_version"],
+        decided=document["decided"],
+        permission=None if permission is None else _PERMISSION.validate_python(permission),
+        snapshots={int(r): Snapshot.model_validate(s) for r, s in document["snapshots"].items()},
+        grave=None if grave is None else _GRAVE.validate_python(grave),
+        deliveries=tuple(_DELIVERY.validate_python(each) for each in document["deliveries"]),
+    )
+
+
+def due_of(publication: Publication) -> dict[str, Any]:
+    """When the next thing is due, by channel and lane; what is not due is absent."""
+    due: dict[str, dict[str, datetime]] = {}
+    for each in publication.deliveries:
+        lane = lane_of(each.state)
+        if lane is None or each.due_at is None:
+            continue
+        lanes = due.setdefault(each.channel, {})
+        lanes[lane] = min(each.due_at, lanes.get(lane, each.due_at))
+    return due
+
+
+def due_field(channel: str, lane: str) -> str:
+    """The indexed field that tells when something is due in a lane."""
+    assert lane in LANES  # noqa: S101 - lanes are ours
+    return f"due.{channel}.{lane}"

@@ -1,0 +1,149 @@
+"""The editor's desk: what went out today, what waits for a person, and taking a submission back."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.publisher.deliveries.documents import FOR_A_PERSON
+from services.publisher.deliveries.ids import short_link
+from services.publisher.deliveries.model import Delivery
+from services.publisher.deliveries.publication import Publication
+from services.publisher.desk.forms import Reason, Url
+from services.publisher.desk.service import Editors, sees
+from shared.campaign.model import Campaign
+from shared.events import DeliveryState
+from shared.http.problems import Problem
+from shared.identity.tokens import Guard, Principal
+from shared.web import Pages
+
+SHOWN: Final = 100
+"""Submissions of today on the front page; the counts are of these."""
+ORDER: Final[tuple[DeliveryState, ...]] = (
+    "needs_human",
+    "residue",
+    "unknown",
+    "reconciling",
+    "removing",
+    "planned",
+    "sending",
+    "posted",
+    "rejected",
+    "cancelled",
+    "removed",
+)
+"""What needs somebody first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A delivery beside the title it carries."""
+
+    delivery: Delivery
+    title: str
+    short_link: str
+
+
+class Desk:
+    """The pages of the editor's desk."""
+
+    def __init__(self, editors: Editors, guard: Guard, campaign: Campaign, web: Path, mount: str) -> None:
+        self._editors, self._guard, self._mount = editors, guard, mount
+        reasons = {reason.code: reason.text for reason in campaign.reasons}
+        self._pages = Pages("publisher", web, mount, campaign=campaign.name, reasons=reasons)
+
+    def routers(self) -> tuple[APIRouter, APIRouter]:
+        """The pages and their static files."""
+        router = self._pages.router()
+        Editor = Annotated[Principal, Depends(self._guard.require("editor"))]  # noqa: N806 - a type
+
+        @router.get(self._mount)
+        async def today(request: Request, who: Editor) -> Response:
+            return await self._today(request, who)
+
+        @router.get(f"{self._mount}/submissions/{{submission_id}}")
+        async def submission(request: Request, submission_id: str, who: Editor) -> Response:
+            found = await self._editors.publication(submission_id, who)
+            return self._submission(request, found)
+
+        @router.post(f"{self._mount}/deliveries/{{delivery_id}}/resolution")
+        async def resolve(
+            delivery_id: str,
+            who: Editor,
+            outcome: Annotated[Literal["posted", "absent", "cancelled"], Form()],
+            url: Annotated[Url | Literal[""], Form()] = "",
+        ) -> Response:
+            delivery = await self._editors.resolve(delivery_id, outcome, url or None, who)
+            return self._to(delivery.submission_id)
+
+        @router.post(f"{self._mount}/recalls")
+        async def recall(
+            who: Editor,
+            submission_id: Annotated[str, Form(max_length=100)],
+            reason: Annotated[Reason, Form()],
+            confirmed: Annotated[Literal["yes", ""], Form()] = "",
+        ) -> Response:
+            if confirmed != "yes":
+                raise Problem(
+                    422, "not_confirmed", "Tick that it is to be removed everywhere, then send again."
+                )
+            await self._editors.recall(submission_id, reason, who)
+            return self._to(submission_id)
+
+        return router, self._pages.static_router()
+
+    async def _today(self, request: Request, who: Principal) -> Response:
+        now = self._editors.clock()
+        since = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+        deliveries = self._editors.deliveries
+        changed = [each for each in await deliveries.changed_since(since, SHOWN) if sees(who, each)]
+        waiting = [each for each in await deliveries.for_a_person(SHOWN) if sees(who, each)]
+        rows = [row for each in changed for row in self._rows(each)]
+        counts = Counter(row.delivery.state for row in rows)
+        return self._pages.render(
+            request,
+            "today.html",
+            channels=await self._editors.channels_json(),
+            counts=[(state, counts[state]) for state in ORDER if counts[state]],
+            rows=sorted(rows, key=lambda row: ORDER.index(row.delivery.state)),
+            waiting=[row for each in waiting for row in self._rows(each, FOR_A_PERSON)],
+            partial=len(changed) >= SHOWN,
+            now=now,
+            stale=now - timedelta(minutes=5),
+            moment=_moment,
+        )
+
+    def _submission(self, request: Request, publication: Publication) -> Response:
+        snapshots = sorted(publication.snapshots.items(), reverse=True)
+        return self._pages.render(
+            request,
+            "submission.html",
+            publication=publication,
+            snapshot=snapshots[0][1] if snapshots else None,
+            rows=sorted(self._rows(publication), key=lambda row: ORDER.index(row.delivery.state)),
+        )
+
+    def _rows(
+        self, publication: Publication, states: frozenset[DeliveryState] | None = None
+    ) -> Sequence[Row]:
+        return [
+            Row(
+                each,
+                publication.snapshot_of(each).title,
+                short_link(self._editors.public_url, each.id),
+            )
+            for each in publication.deliveries
+            if states is None or each.state in states
+        ]
+
+    def _to(self, submission_id: str) -> Response:
+        return RedirectResponse(f"{self._mount}/submissions/{submission_id}", 303)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

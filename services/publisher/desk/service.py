@@ -1,0 +1,136 @@
+"""What editors can do, whichever way they come: the calls that the API and the pages share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from services.publisher import telemetry
+from services.publisher.channels.port import Capabilities, Channel
+from services.publisher.deliveries.model import Delivery, Refused, Rules
+from services.publisher.deliveries.publication import Publication, happen, settle
+from services.publisher.deliveries.retry_policy import Pace
+from services.publisher.deliveries.service import take_back
+from services.publisher.deliveries.store import Deliveries
+from services.publisher.deliveries.triggers import Resolved
+from services.publisher.desk.schemas import Json, channel_json
+from services.publisher.dispatch.health import Checkup
+from services.publisher.dispatch.rate_limit_store import Accounts
+from shared.campaign.model import Channel as ChannelEntry
+from shared.http.problems import Problem
+from shared.identity.tokens import Principal
+
+GONE_CHANNEL = Capabilities(lookup=False, idempotent=False, read_back=False, remove=False, sample=False)
+"""Of a channel that the campaign file does not have any more."""
+RESOLVED_AS: Mapping[str, tuple[str, ...]] = {
+    "posted": ("posted", "removing", "removed"),
+    "absent": ("planned", "sending", "posted", "cancelled", "removed"),
+    "cancelled": ("cancelled",),
+}
+"""States in which the same resolution again changes nothing and is no mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Editors:
+    """The editor's desk."""
+
+    deliveries: Deliveries
+    channels: Mapping[str, Channel]
+    entries: Mapping[str, ChannelEntry]
+    accounts: Accounts
+    checkup: Checkup
+    public_url: str
+    clock: Callable[[], datetime]
+    pace: Pace
+
+    async def publication(self, submission_id: str, who: Principal) -> Publication:
+        """A submission's publishing, which this person may see. Raises 404 and 403."""
+        found = await self.deliveries.read(submission_id)
+        if found.version == 0:
+            raise Problem(
+                404,
+                "unknown_submission",
+                f"Nothing has been decided on a submission {submission_id[:80]!r}. Check the id.",
+            )
+        if not sees(who, found):
+            raise Problem(403, "out_of_scope", "This lies outside your languages, countries or sections.")
+        return found
+
+    async def resolve(
+        self,
+        delivery_id: str,
+        outcome: Literal["posted", "absent", "cancelled"],
+        url: str | None,
+        who: Principal,
+    ) -> Delivery:
+        """What a person found out about a delivery that waits for one. Raises 404, 403 and 409."""
+        publication = await self.deliveries.of_delivery(delivery_id)
+        if publication is None:
+            raise Problem(
+                404, "unknown_delivery", f"There is no delivery {delivery_id[:80]!r}. Check the id."
+            )
+        await self.publication(publication.submission_id, who)
+        delivery = found(publication, delivery_id)
+        channel = self.channels.get(delivery.channel)
+        rules = Rules(GONE_CHANNEL if channel is None else channel.capabilities, pace=self.pace)
+        happening = Resolved(outcome, who.person_id, url)
+
+        def step(known: Publication) -> Publication | Refused:
+            now = self.clock()
+            after = happen(known, delivery_id, happening, now, rules)
+            return after if isinstance(after, Refused) else settle(after, self.deliveries.outlets, now)
+
+        done = await self.deliveries.change(publication.submission_id, step)
+        if isinstance(done, Refused):
+            return await self._resolved_before(publication.submission_id, delivery_id, outcome)
+        telemetry.resolved(delivery_id, outcome, who.person_id)
+        return found(done, delivery_id)
+
+    async def _resolved_before(self, submission_id: str, delivery_id: str, outcome: str) -> Delivery:
+        delivery = found(await self.deliveries.read(submission_id), delivery_id)
+        asked = any(each.outcome == f"person_{outcome}" for each in delivery.attempts)
+        if asked and delivery.state in RESOLVED_AS[outcome]:
+            return delivery
+        raise Problem(
+            409,
+            "not_waiting",
+            f"This delivery is {delivery.state} and does not wait for a person (or not for this answer); "
+            "reload it to see what became of it.",
+            state=delivery.state,
+        )
+
+    async def recall(self, submission_id: str, reason: str, who: Principal) -> Publication:
+        """Take a submission back from everywhere. Raises 404 and 403."""
+        await self.publication(submission_id, who)
+        await take_back(
+            self.deliveries, submission_id, "recalled", at=self.clock(), reason=reason, by=who.person_id
+        )
+        return await self.deliveries.read(submission_id)
+
+    async def channels_json(self) -> list[Json]:
+        """Every channel with its address, health and budget."""
+        return [
+            channel_json(
+                self.entries[each.id],
+                each.capabilities,
+                await self.accounts.read(each.id),
+                self.checkup.finding(each.id),
+                self.public_url,
+            )
+            for each in self.channels.values()
+        ]
+
+
+def found(publication: Publication, delivery_id: str) -> Delivery:
+    """The delivery, which is there."""
+    delivery = publication.delivery(delivery_id)
+    assert delivery is not None  # noqa: S101 - deliveries are never taken out of a publication
+    return delivery
+
+
+def sees(who: Principal, publication: Publication) -> bool:
+    """Whether a publication lies within a person's scopes."""
+    return all(
+        who.may_see(country=each.country, language=each.language, section=each.section)
+        for each in publication.snapshots.values()
+    )

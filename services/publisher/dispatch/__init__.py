@@ -1,0 +1,1 @@
+"""Doing what a delivery's state asks for: leases, rate limits, calls."""

@@ -1,0 +1,94 @@
+"""The channels' accounts in the database: turns, rates and pauses that all processes share."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from services.publisher.dispatch.rate_limit import Account, Wait, give_back, pause, take_turn, went_well
+from shared.failures import Failure, Unavailable, attempt
+from shared.storage.mongo import Collection, is_duplicate
+
+HOLD: Final = timedelta(seconds=45)
+"""A turn outlives the longest call, and ends soon after its holder died."""
+CALL: Final = timedelta(seconds=31)
+TRIES: Final = 20
+
+_ACCOUNT = TypeAdapter(Account)
+
+
+class Accounts:
+    """The store of accounts. What this process wrote last is remembered, so that a turn in hand costs no write."""
+
+    def __init__(self, collection: Collection, holder: str, *, clock: Callable[[], datetime]) -> None:
+        self._collection, self._holder, self._clock = collection, holder, clock
+        self._known: dict[str, Account] = {}
+
+    async def read(self, channel: str) -> Account:
+        """The account as it is now."""
+        found = await self._collection.find_one({"_id": channel})
+        if found is None:
+            return Account(channel)
+        return _ACCOUNT.validate_python({**found, "channel": found["_id"]})
+
+    async def take(self, channel: str, rate: float | None) -> Wait | None:
+        """Take the turn for one call; `None` when it is ours, else until when to wait."""
+
+        def step(account: Account) -> Account | Wait:
+            return take_turn(account, self._holder, self._clock(), rate=rate, hold=HOLD, call=CALL)
+
+        known = self._known.get(channel)
+        if known is not None and known.holder == self._holder and step(known) == known:
+            return None
+        done = await self._change(channel, step)
+        return done if isinstance(done, Wait) else None
+
+    async def give_back(self, channel: str) -> None:
+        """Let others have the turn."""
+        known = self._known.get(channel)
+        if known is not None and known.holder == self._holder:
+            await self._change(channel, lambda account: give_back(account, self._holder))
+
+    async def pause(self, channel: str, seconds: float, reason: str) -> None:
+        """Let no call leave for a while."""
+        until = self._clock() + timedelta(seconds=seconds)
+        await self._change(channel, lambda account: pause(account, until, reason))
+
+    async def went_well(self, channel: str) -> None:
+        """The channel took a call."""
+        known = self._known.get(channel)
+        if known is None or went_well(known) != known:
+            await self._change(channel, went_well)
+
+    async def _change(self, channel: str, step: Callable[[Account], Account | Wait]) -> Account | Wait:
+        for _ in range(TRIES):
+            before = await self.read(channel)
+            after = step(before)
+            if isinstance(after, Wait):
+                self._known[channel] = before
+                return after
+            if after == before:
+                self._known[channel] = before
+                return before
+            after = replace(after, version=before.version + 1)
+            if await self._write(before, after):
+                self._known[channel] = after
+                return after
+        text = f"channel {channel}: too many writers at once"
+        raise Unavailable(text)
+
+    async def _write(self, before: Account, after: Account) -> bool:
+        fields = _ACCOUNT.dump_python(after, exclude={"channel"})
+        if before.version == 0:
+            done = await attempt(self._collection.insert_one({"_id": after.channel, **fields}))
+            if isinstance(done, Failure):
+                if is_duplicate(done.error):
+                    return False
+                raise done.error
+            return True
+        result = await self._collection.update_one(
+            {"_id": after.channel, "version": before.version}, {"$set": fields}
+        )
+        return result.matched_count == 1

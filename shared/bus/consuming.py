@@ -1,0 +1,395 @@
+"""The bus as a service sees it: `consume` for events in; events out leave through the outbox alone.
+
+Consumers are durable JetStream pull consumers, bound, never declared. `Settling` is the middleware that obeys
+`shared.failures`: return means acknowledged (and confirmed by the server), a failure means tried again with backoff, put
+aside in the DEAD stream, or waited out. Two connections per process: the broker's, which buffers while reconnecting, and
+the publisher's, which fails fast, so that the outbox keeps what could not be sent.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from faststream import AckPolicy, BaseMiddleware
+from faststream.nats import JStream, NatsBroker, PullSub
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.errors import APIError, NoStreamResponseError
+
+from shared.bus.streams import DEAD_PREFIX, DEAD_STREAM, consumer_of
+from shared.events import BY_SUBJECT, Topic
+from shared.failures import (
+    MAX_FAILURES,
+    Bury,
+    Failure,
+    Meaning,
+    Retry,
+    Unavailable,
+    Unprocessable,
+    Wait,
+    attempt,
+    jitter,
+    settle,
+)
+from shared.observability.health import Health
+from shared.observability.telemetry import buried, redelivered, settled
+from shared.settings import Settings
+from shared.storage.mongo import Collection
+
+log = structlog.get_logger()
+
+HANDLER_DEADLINE_SECONDS: Final = 10.0
+PUBLISH_TIMEOUT_SECONDS: Final = 5
+FETCH: Final = 10
+FETCH_TIMEOUT_SECONDS: Final = 5.0
+_SHORT_REPLY: Final = 9
+"""Fields of an acknowledgement's subject on a server without a domain."""
+
+Batch = list[tuple[int, Any]]
+"""Stream sequences with their events, in the order in which they came."""
+
+
+async def connection(settings: Settings, *, name: str) -> Client:
+    """A new connection that reconnects for ever and fails fast while away. Returns once connected."""
+    link = Client()
+    await connect_in_place(link, settings, name=name)
+    return link
+
+
+async def connect_in_place(link: Client, settings: Settings, *, name: str) -> None:
+    """Connect `link`, however long it takes. While it is away later, publishing raises instead of buffering."""
+
+    async def error(problem: Exception) -> None:
+        log.debug("nats_error", connection=name, error=str(problem) or type(problem).__name__)
+
+    async def disconnected() -> None:
+        log.warning("nats_disconnected", connection=name)
+
+    async def reconnected() -> None:
+        log.info("nats_reconnected", connection=name)
+
+    wait = 0.1
+    while True:
+        try:
+            await link.connect(
+                settings.nats_urls,
+                error_cb=error,
+                disconnected_cb=disconnected,
+                reconnected_cb=reconnected,
+                pending_size=-1,
+                **connection_options(settings, name=name),
+            )
+        except (NatsError, OSError) as problem:
+            log.warning("nats_connect_failed", connection=name, error=str(problem), again_in=wait)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 2.0)
+        else:
+            return
+
+
+def connection_options(settings: Settings, *, name: str) -> dict[str, Any]:
+    """What both kinds of connection have in common."""
+    options: dict[str, Any] = {
+        "name": f"konullu-{name}-{os.getpid()}",
+        "allow_reconnect": True,
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": 1,
+        "connect_timeout": 3,
+        "ping_interval": 20,
+        "max_outstanding_pings": 2,
+    }
+    if settings.nats_credentials is not None:
+        options["nkeys_seed"] = str(settings.nats_credentials)
+    return options
+
+
+class Publisher:
+    """Publishes to streams, each publish naming its stream and confirmed by it. Never retries: the outbox does."""
+
+    def __init__(self, link: Client) -> None:
+        self._link = link
+        self._stream: JetStreamContext = link.jetstream(timeout=PUBLISH_TIMEOUT_SECONDS)
+
+    async def publish(
+        self,
+        subject: str,
+        body: bytes,
+        *,
+        stream: str,
+        message_id: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> int:
+        """Store one message and give back its sequence. The same `message_id` on every try.
+
+        Raises `Unavailable` when no confirmation came: the message may or may not be stored.
+        """
+        all_headers = {**(headers or {}), "Nats-Msg-Id": message_id}
+        try:
+            ack = await self._stream.publish(
+                subject, body, stream=stream, headers=all_headers, timeout=PUBLISH_TIMEOUT_SECONDS
+            )
+        except (TimeoutError, NatsError, APIError, NoStreamResponseError, OSError) as error:
+            text = f"the broker ({type(error).__name__}: {error})"
+            raise Unavailable(text) from error
+        if ack.stream != stream:
+            text = f"the broker: {subject} was confirmed by stream {ack.stream}, not {stream}"
+            raise Unavailable(text)
+        return ack.seq
+
+    async def bury(self, raw: Msg, *, consumer: str, reason: str) -> None:
+        """Put a message aside: its raw bytes and headers, where it came from, and why."""
+        meta = raw.metadata
+        original = {k: v for k, v in (raw.headers or {}).items() if not k.startswith("Nats-")}
+        headers = {
+            **original,
+            "Dead-Subject": raw.subject,
+            "Dead-Stream": meta.stream,
+            "Dead-Sequence": str(meta.sequence.stream),
+            "Dead-Consumer": consumer,
+            "Dead-Reason": " ".join(reason.split())[:400],
+            "Dead-At": datetime.now(UTC).isoformat(),
+            "Dead-Message-Id": (raw.headers or {}).get("Nats-Msg-Id", ""),
+        }
+        await self.publish(
+            f"{DEAD_PREFIX}{raw.subject}",
+            raw.data,
+            stream=DEAD_STREAM,
+            message_id=f"dead:{consumer}:{meta.stream}:{meta.sequence.stream}",
+            headers=headers,
+        )
+
+
+class Failures:
+    """How often each message has failed in each consumer of this service.
+
+    Written before a redelivery is handled, so that a message which kills its process is counted too.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def count(self, key: str) -> int:
+        """Record one more failure and give back how many there are."""
+        await self._collection.update_one(
+            {"_id": key}, {"$inc": {"failures": 1}, "$set": {"at": datetime.now(UTC)}}, upsert=True
+        )
+        return await self.known(key)
+
+    async def known(self, key: str) -> int:
+        """The failures recorded so far."""
+        found = await self._collection.find_one({"_id": key})
+        return int(found["failures"]) if found else 0
+
+    async def take_back(self, key: str) -> None:
+        """The last one was not the message's fault."""
+        await self._collection.update_one({"_id": key}, {"$inc": {"failures": -1}})
+
+    async def forget(self, key: str) -> None:
+        """It is settled."""
+        await self._collection.delete_one({"_id": key})
+
+
+class Settler:
+    """Carries out what `shared.failures` rules. One per process."""
+
+    def __init__(self, *, publisher: Publisher, failures: Failures, health: Health) -> None:
+        self._publisher, self._failures, self._health = publisher, failures, health
+
+    async def run(self, raw: Msg, handle: Callable[[], Awaitable[Any]]) -> None:
+        """Handle one message and settle it. Returns normally whatever happened."""
+        meta = raw.metadata
+        key = f"{meta.consumer}:{meta.stream}:{meta.sequence.stream}"
+        done = await attempt(self._guarded(raw, key, handle))
+        while isinstance(done, Failure):
+            settlement = await attempt(self._settlement(raw, key, done))
+            if not isinstance(settlement, Failure):
+                return
+            # The ruling itself could not be carried out: the store or the bus is away.
+            done = Failure(settlement.error, Meaning.UNAVAILABLE)
+            await self._health.wait_until_present()
+            await asyncio.sleep(1 + jitter())
+
+    async def _guarded(self, raw: Msg, key: str, handle: Callable[[], Awaitable[Any]]) -> None:
+        again = raw.metadata.num_delivered > 1
+        if again:
+            redelivered(raw.subject)
+            if await self._failures.count(key) > MAX_FAILURES:
+                text = f"handed out {MAX_FAILURES} times without an outcome; the process may not survive it"
+                raise Unprocessable(text)
+        parse(raw)
+        await asyncio.wait_for(handle(), HANDLER_DEADLINE_SECONDS)
+        await raw.ack_sync()
+        settled(raw.subject, "done")
+        if again:
+            await self._failures.forget(key)
+
+    async def _settlement(self, raw: Msg, key: str, failure: Failure) -> None:
+        again = raw.metadata.num_delivered > 1
+        if failure.meaning is Meaning.UNAVAILABLE:
+            failures = 0
+        else:
+            failures = await (self._failures.known(key) if again else self._failures.count(key))
+        ruling = settle(failure.meaning, failure.reason, failures, jitter())
+        log.warning(
+            "message_failed",
+            subject=raw.subject,
+            meaning=failure.meaning.value,
+            reason=failure.reason,
+            failures=failures,
+            ruling=type(ruling).__name__,
+            exc_info=failure.error if failure.meaning is Meaning.FAILED else None,
+        )
+        settled(raw.subject, failure.meaning.value)
+        if isinstance(ruling, Wait):
+            await self._health.wait_until_present()
+            if again:
+                await self._failures.take_back(key)
+            await raw.nak(delay=jitter())
+        elif isinstance(ruling, Retry):
+            await raw.nak(delay=ruling.delay)
+        elif isinstance(ruling, Bury):
+            await self._publisher.bury(raw, consumer=raw.metadata.consumer, reason=ruling.reason)
+            await raw.ack_sync()
+            buried(raw.subject)
+            await self._failures.forget(key)
+
+    async def run_batch(self, raws: Sequence[Msg], handle: Callable[[Batch], Awaitable[None]]) -> None:
+        """Handle the well-formed messages of a batch together, all or nothing; malformed ones are buried one by one."""
+        good: list[tuple[Msg, Any]] = []
+        for raw in raws:
+            try:
+                good.append((raw, parse(raw)))
+            except Unprocessable as error:
+                await self.run(raw, _raiser(error))
+        while good:
+            done = await attempt(handle([(_sequence(raw), event) for raw, event in good]))
+            if not isinstance(done, Failure):
+                break
+            log.warning("batch_failed", meaning=done.meaning.value, reason=done.reason, size=len(good))
+            if done.meaning is not Meaning.UNAVAILABLE:
+                # Find the one that fails by settling them singly.
+                for raw, event in good:
+                    await self.run(raw, _single(handle, raw, event))
+                return
+            await self._health.wait_until_present()
+            await asyncio.sleep(jitter())
+        if good:
+            await attempt(_acknowledge(raw for raw, _ in good))
+            settled(good[0][0].subject, "done", len(good))
+
+
+def _sequence(raw: Msg) -> int:
+    """The stream sequence, read from the reply subject without its other eight fields."""
+    fields = raw.reply.split(".")
+    return int(fields[5] if len(fields) == _SHORT_REPLY else fields[7])
+
+
+async def _acknowledge(raws: Iterable[Msg]) -> None:
+    for raw in raws:
+        await raw.ack()
+
+
+def _raiser(error: Exception) -> Callable[[], Awaitable[None]]:
+    async def fail() -> None:
+        raise error
+
+    return fail
+
+
+def _single(
+    handle: Callable[[Batch], Awaitable[None]], raw: Msg, event: Any
+) -> Callable[[], Awaitable[None]]:
+    async def call() -> None:
+        await handle([(raw.metadata.sequence.stream, event)])
+
+    return call
+
+
+def parse(raw: Msg) -> Any:
+    """The event in a message. Raises `Unprocessable` when there is none."""
+    topic = BY_SUBJECT.get(raw.subject)
+    if topic is None:
+        text = f"no event is defined for the subject {raw.subject}"
+        raise Unprocessable(text)
+    try:
+        return topic.parse(raw.data)
+    except ValueError as error:
+        lines = str(error).splitlines()
+        text = f"not a {topic.event.__name__}: " + " / ".join(line.strip() for line in lines[:4])
+        raise Unprocessable(text) from error
+
+
+class Settling:
+    """FastStream middleware: hands each JetStream message to the settler. Not used in memory, where nothing is settled."""
+
+    def __init__(self, settler: Settler) -> None:
+        self._settler = settler
+
+    def __call__(self, message: Any, /, *, context: Any) -> BaseMiddleware:
+        return _Scope(message, context=context, settler=self._settler)
+
+
+class _Scope(BaseMiddleware[Any, Any]):
+    def __init__(self, message: Any, /, *, context: Any, settler: Settler) -> None:
+        super().__init__(message, context=context)
+        self._settler = settler
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
+        raw = msg.raw_message
+        if isinstance(raw, list):
+            return await call_next(msg)
+        meta = raw.metadata
+        with structlog.contextvars.bound_contextvars(
+            subject=raw.subject, sequence=meta.sequence.stream, attempt=meta.num_delivered
+        ):
+            await self._settler.run(raw, lambda: call_next(msg))
+        return None
+
+
+def consume(broker: NatsBroker, topic: Topic[Any], *, service: str) -> Callable[[Callable[..., Any]], Any]:
+    """Register a handler for a topic: one event in, return when its effect is stored.
+
+    Raises `LookupError` when `shared.bus.streams.CONSUMERS` does not declare the consumer.
+    """
+    return broker.subscriber(
+        topic.subject,
+        durable=consumer_of(service, topic).durable,
+        stream=JStream(topic.stream, declare=False),
+        pull_sub=PullSub(batch_size=FETCH, timeout=FETCH_TIMEOUT_SECONDS),
+        ack_policy=AckPolicy.MANUAL,
+        title=f"{topic.subject}:{service}",
+    )
+
+
+async def consume_batches(
+    link: Client,
+    settler: Settler,
+    topic: Topic[Any],
+    handle: Callable[[Batch], Awaitable[None]],
+    *,
+    service: str,
+    size: int = 1000,
+    linger: float = 0.25,
+) -> None:
+    """Fetch up to `size` events, hand them over together, acknowledge them together; for ever.
+
+    Used where the work is counting. It reads the stream directly, because FastStream's batch mode validates and
+    acknowledges a batch only as a whole. Waits up to `linger` seconds for a batch to fill.
+    """
+    consumer = consumer_of(service, topic)
+    subscription = await link.jetstream().pull_subscribe_bind(durable=consumer.durable, stream=topic.stream)
+    while True:
+        messages = await attempt(subscription.fetch(batch=size, timeout=FETCH_TIMEOUT_SECONDS))
+        if isinstance(messages, Failure):
+            await asyncio.sleep(0.05 if isinstance(messages.error, asyncio.TimeoutError) else 1.0)
+            continue
+        if len(messages) < size and linger > 0:
+            more = await attempt(subscription.fetch(batch=size - len(messages), timeout=linger))
+            if not isinstance(more, Failure):
+                messages = [*messages, *more]
+        await settler.run_batch(messages, handle)

@@ -1,0 +1,180 @@
+"""The outbox: outgoing events embedded in the aggregate they come from, and the relay that publishes them.
+
+A state change and its events are one document write: the store adds `embedded(...)` to what it inserts or merges
+`appended(...)` into its update. The relay publishes each entry under the event's constant id, as often as it takes until
+the right stream has confirmed, and only then removes it. A crash anywhere leaves an entry that is published again; the
+broker's window and the consumers' inboxes make the second one have no effect.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from shared.bus.consuming import Publisher
+from shared.events import BY_SUBJECT, Event, Topic
+from shared.failures import Failure, attempt
+from shared.observability.telemetry import current_traceparent, published, publishing_span
+from shared.storage.mongo import Collection, Document
+
+log = structlog.get_logger()
+
+POLL_SECONDS: Final = 0.5
+"""What another process has written waits this long at most: a dismissal by command must count everywhere in 2 s."""
+LEFT_OVER_AFTER_SECONDS: Final = 2.0
+"""An entry this old was left by a process that died, or by an outage."""
+PAGE: Final = 200
+PUBLISHING_AT_ONCE: Final = 32
+LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before any entry: a range with two ends is answered from the index by every server."""
+
+
+def entry(topic: Topic[Any], event: Event, traceparent: str | None = None) -> Document:
+    """One outgoing event as it is stored, with the trace it belongs to: the current one unless another is given."""
+    return {
+        "event_id": str(event.event_id),
+        "subject": topic.subject,
+        "body": event.model_dump_json(),
+        "traceparent": traceparent or current_traceparent(),
+    }
+
+
+def embedded(*entries: Document) -> Document:
+    """The fields to put into a new document."""
+    if not entries:
+        return {"outbox": []}
+    return {"outbox": list(entries), "outbox_since": datetime.now(UTC)}
+
+
+def appended(*entries: Document) -> Document:
+    """The update operators that add entries to an existing document."""
+    if not entries:
+        return {}
+    return {"$push": {"outbox": {"$each": list(entries)}}, "$set": {"outbox_since": datetime.now(UTC)}}
+
+
+def merge(*updates: Document) -> Document:
+    """One update out of several. Raises `ValueError` when two of them set the same field by the same operator."""
+    merged: Document = {}
+    for update in updates:
+        for operator, fields in update.items():
+            into = merged.setdefault(operator, {})
+            if clash := into.keys() & fields.keys():
+                text = f"{operator} of {', '.join(sorted(clash))} is given twice"
+                raise ValueError(text)
+            into.update(fields)
+    return merged
+
+
+async def prepare(collection: Collection) -> None:
+    """The index by which the relay finds what is left over."""
+    await collection.create_index([("outbox_since", 1)], sparse=True, name="outbox")
+
+
+class Relay:
+    """Publishes what the outboxes of some collections hold. Any number may run: they only repeat one another."""
+
+    def __init__(self, collections: Sequence[Collection], publisher: Publisher) -> None:
+        self._collections, self._publisher = collections, publisher
+        self._nudged: dict[str, set[Any]] = {collection.name: set() for collection in collections}
+        self._wake = asyncio.Event()
+
+    def nudge(self, collection: Collection, *ids: Any) -> None:
+        """These documents have just been written with entries: publish them now rather than at the next poll."""
+        self._nudged[collection.name].update(ids)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publish for ever: nudged documents at once, left-over ones at every poll."""
+        loop = asyncio.get_running_loop()
+        left_over_at = loop.time() - POLL_SECONDS
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), left_over_at + POLL_SECONDS - loop.time())
+            self._wake.clear()
+            for collection in self._collections:
+                await self._publish_nudged(collection)
+            if loop.time() - left_over_at >= POLL_SECONDS:
+                for collection in self._collections:
+                    await self._publish_left_over(collection, timedelta(seconds=LEFT_OVER_AFTER_SECONDS))
+                left_over_at = loop.time()
+
+    async def drain(self) -> None:
+        """Publish everything there is now. Raises what kept an entry from being published."""
+        for collection in self._collections:
+            self._nudged[collection.name].clear()
+            await self._publish_left_over(collection, timedelta(0))
+
+    async def _publish_nudged(self, collection: Collection) -> None:
+        while ids := list(self._nudged[collection.name])[:PAGE]:
+            self._nudged[collection.name].difference_update(ids)
+            documents = await collection.find({"_id": {"$in": ids}}, {"outbox": 1}).to_list(None)
+            await self._publish_all(collection, documents)
+
+    async def _publish_left_over(self, collection: Collection, older_than: timedelta) -> None:
+        limit = datetime.now(UTC) - older_than
+        while True:
+            documents = (
+                await collection.find({"outbox_since": {"$gt": LONG_AGO, "$lte": limit}}, {"outbox": 1})
+                .limit(PAGE)
+                .to_list(None)
+            )
+            if not documents:
+                return
+            await self._publish_all(collection, documents)
+
+    async def _publish_all(self, collection: Collection, documents: list[Document]) -> None:
+        """Aggregates side by side, the entries of one aggregate in their order."""
+        gate = asyncio.Semaphore(PUBLISHING_AT_ONCE)
+        confirmed: list[str] = []
+
+        async def one(document: Document) -> None:
+            async with gate:
+                for item in document.get("outbox", []):
+                    await self._publish(item)
+                    confirmed.append(item["event_id"])
+
+        results = await asyncio.gather(*(attempt(one(document)) for document in documents))
+        await _take_out(collection, documents, confirmed)
+        for result in results:
+            if isinstance(result, Failure):
+                raise result.error
+
+    async def _publish(self, item: Document) -> None:
+        topic = BY_SUBJECT[item["subject"]]
+        with publishing_span(topic.subject, item["traceparent"]) as headers:
+            await self._publisher.publish(
+                topic.subject,
+                item["body"].encode(),
+                stream=topic.stream,
+                message_id=item["event_id"],
+                headers=headers,
+            )
+        published(topic.subject)
+
+
+async def _take_out(collection: Collection, documents: list[Document], confirmed: list[str]) -> None:
+    """Remove confirmed entries. Most documents hold one, and are cleared by one write rather than two.
+
+    A document without entries was left marked by a relay that died between the two writes; it is unmarked as well.
+    """
+    single = [document["_id"] for document in documents if len(document.get("outbox", [])) == 1]
+    others = [document["_id"] for document in documents if len(document.get("outbox", [])) != 1]
+    if single and confirmed:
+        cleared = await collection.update_many(
+            {"_id": {"$in": single}, "outbox": {"$size": 1}, "outbox.event_id": {"$in": confirmed}},
+            {"$set": {"outbox": []}, "$unset": {"outbox_since": 1}},
+        )
+        if cleared.matched_count < len(single):  # some have been added to meanwhile, or were not confirmed
+            others += single
+    if others:
+        if confirmed:
+            await collection.update_many(
+                {"_id": {"$in": others}}, {"$pull": {"outbox": {"event_id": {"$in": confirmed}}}}
+            )
+        await collection.update_many(
+            {"_id": {"$in": others}, "outbox": {"$size": 0}}, {"$unset": {"outbox_since": 1}}
+        )

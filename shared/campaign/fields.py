@@ -1,0 +1,74 @@
+"""What a single value of the campaign file may be. A refusal says how to mend it."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from shared.text.registered import canonical_language, countries
+
+
+def _tag(value: str) -> str:
+    canonical = canonical_language(value)
+    if canonical is None:
+        message = f"{value!r} is no language; write a BCP 47 tag such as az, tr or sr-Latn"
+        raise ValueError(message)
+    if canonical != value:
+        message = f"{value!r} is not in canonical form; write {canonical!r}"
+        raise ValueError(message)
+    return value
+
+
+def _country(value: str) -> str:
+    if value in countries():
+        return value
+    message = f"{value!r} is no country; write its ISO 3166-1 code in two capitals, such as AZ or TR"
+    raise ValueError(message)
+
+
+def _hashtag(value: str) -> str:
+    if value.startswith("#") or not value or not all(c.isalnum() or c == "_" for c in value):
+        message = f"{value!r} is no hashtag; write letters, digits and _ alone, without the #"
+        raise ValueError(message)
+    return value
+
+
+def _base_url(value: str) -> str:
+    if not value.startswith(("https://", "http://")) or value.endswith("/"):
+        message = f"{value!r} is no base URL; write https://host/path without a slash at the end"
+        raise ValueError(message)
+    return value
+
+
+def _credential(value: str) -> str:
+    scheme, _, name = value.partition(":")
+    if scheme not in {"env", "file"} or not name:
+        message = (
+            "a credential must not stand in this file; write env:NAME or file:PATH, where it can be found"
+        )
+        raise ValueError(message)
+    return value
+
+
+def _text(value: object) -> object:
+    return {"en": value} if isinstance(value, str) else value
+
+
+Language = Annotated[str, AfterValidator(_tag)]
+Country = Annotated[str, AfterValidator(_country)]
+Hashtag = Annotated[str, AfterValidator(_hashtag)]
+"""Without its #."""
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Credential = Annotated[str, AfterValidator(_credential)]
+"""Where a credential is found: `env:NAME` or `file:PATH`."""
+Text = Annotated[Mapping[Language, str], BeforeValidator(_text), Field(min_length=1)]
+"""A sentence by language; a bare sentence in the file is English."""
+Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+
+
+def text_in(text: Mapping[str, str], language: str) -> str:
+    """`text` in `language`, else in its parent language, in English, in whatever there is."""
+    for tag in (language, language.partition("-")[0], "en"):
+        if tag in text:
+            return text[tag]
+    return next(iter(text.values()))

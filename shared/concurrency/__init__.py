@@ -1,0 +1,1 @@
+"""Tasks of one process that share work or wait for each other."""

@@ -1,0 +1,1 @@
+"""The database and the object store. Nothing else knows their drivers."""

@@ -1,0 +1,230 @@
+"""What becomes of a submission, whatever comes twice, late or out of order."""
+
+import asyncio
+import itertools
+from uuid import uuid4
+
+import pytest
+
+from services.moderation.cases.rules import Decision
+from services.moderation.cases.store import NotRecallable
+from shared.events import (
+    CaseChanged,
+    DeliveryChanged,
+    DeliveryState,
+    ModerationDecided,
+    ModerationRecalled,
+    SubmissionReceived,
+    SubmissionWithdrawn,
+)
+from shared.identity.signing import verify
+from shared.identity.tokens import key_id
+from tests.storage.moderation.stage import KEY, Stage, reader
+from tests.unit.moderation.material import NOW, photo, sensitive, submission
+
+
+def withdrawal(of: SubmissionReceived) -> SubmissionWithdrawn:
+    return SubmissionWithdrawn(
+        event_id=uuid4(), occurred_at=NOW, subject_id=of.subject_id, version=2, reason="fikrimi dəyişdim"
+    )
+
+
+def revision(of: SubmissionReceived, number: int = 2) -> SubmissionReceived:
+    return of.model_copy(
+        update={"event_id": uuid4(), "revision": number, "version": number, "title": f"Yeni {number}"}
+    )
+
+
+async def test_a_submission_opens_a_case_and_tells_so(stage: Stage) -> None:
+    event = sensitive(media=(photo(),), section="youth")
+
+    await stage.open(event)
+
+    case = await stage.cases.get(event.subject_id)
+    assert case is not None
+    assert (case.standing.state, case.standing.classes, case.risk) == ("screened", ("minors",), "high")
+    assert (case.sent.title, case.sent.body, case.section) == (event.title, event.body, "youth")
+    [told] = await stage.told(event.subject_id)
+    assert isinstance(told, CaseChanged)
+    assert (told.state, told.version, told.caused_by) == ("screened", 1, event.event_id)
+    assert stage.nudged == [event.subject_id]
+    assert [each.id for each in await stage.cases.with_media("a" * 64)] == [event.subject_id]
+
+
+async def test_the_text_is_kept_exactly(stage: Stage) -> None:
+    body = "sətir 1\r\n\tsətir 2\u2028\u200f\u202b عربى\u202c <b>&amp;\u0000$x.y"
+    event = submission(body=body)
+
+    await stage.open(event)
+
+    case = await stage.cases.get(event.subject_id)
+    assert case is not None
+    assert case.sent.body == body
+
+
+async def test_the_same_submission_again_changes_nothing(stage: Stage) -> None:
+    event = submission()
+
+    await stage.open(event)
+    before = await stage.cases.document(event.subject_id)
+    await stage.open(event, event.model_copy(update={"event_id": uuid4()}))
+
+    assert await stage.cases.document(event.subject_id) == before
+
+
+async def test_the_same_submission_at_once_from_two_sides_opens_one_case(stage: Stage) -> None:
+    event = submission()
+
+    await asyncio.gather(*(stage.open(event) for _ in range(8)))
+
+    assert len(await stage.told(event.subject_id)) == 1
+
+
+async def test_a_revision_enters_the_queue_again(stage: Stage) -> None:
+    event = submission()
+    await stage.open(event)
+    claim = await stage.claims.next(reader())
+    assert claim is not None
+    await stage.decide(claim.lease.token, Decision("request_changes", ("quality",)), reader())
+
+    await stage.open(revision(event))
+    await stage.open(event)
+
+    again = await stage.claims.next(reader())
+    assert again is not None
+    assert (again.case.revision, again.case.sent.title) == (2, "Yeni 2")
+    assert [each.action for each in again.case.audit] == ["received", "changes_requested", "received"]
+
+
+async def test_a_revision_takes_the_case_out_of_the_hands_that_hold_the_old_one(stage: Stage) -> None:
+    event = submission()
+    await stage.open(event)
+    claim = await stage.claims.next(reader())
+    assert claim is not None
+
+    await stage.open(revision(event))
+
+    assert await stage.claims.mine("one") == []
+
+
+async def test_a_withdrawn_case_leaves_the_queue_at_once(stage: Stage) -> None:
+    event = submission()
+    await stage.open(event)
+    assert await stage.claims.next(reader()) is not None
+
+    await stage.cases.withdraw(withdrawal(event), now=NOW)
+
+    assert await stage.claims.mine("one") == []
+    assert await stage.claims.next(reader("two")) is None
+    told = (await stage.told(event.subject_id))[-1]
+    assert isinstance(told, CaseChanged)
+    assert told.state == "withdrawn"
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_a_withdrawal_wins_in_any_order(stage: Stage, order: tuple[int, ...]) -> None:
+    first = submission()
+    second, back = revision(first), withdrawal(first)
+    steps = [
+        lambda: stage.open(first),
+        lambda: stage.open(second),
+        lambda: stage.cases.withdraw(back, now=NOW),
+    ]
+
+    for _ in range(2):
+        for number in order:
+            await steps[number]()
+
+    case = await stage.cases.get(first.subject_id)
+    assert case is not None
+    assert case.standing.state == "withdrawn"
+    assert await stage.claims.next(reader()) is None
+    versions = [each.version for each in await stage.told(first.subject_id)]
+    assert versions == sorted(set(versions))
+
+
+async def approved(stage: Stage) -> str:
+    event = submission(media=(photo(),))
+    await stage.open(event)
+    claim = await stage.claims.next(reader())
+    assert claim is not None
+    decided = await stage.decide(claim.lease.token, Decision("approve", channels=("site",)), reader())
+    assert decided.state == "approved"
+    return event.subject_id
+
+
+async def test_an_approval_is_told_whole_and_signed(stage: Stage) -> None:
+    case_id = await approved(stage)
+
+    told = (await stage.told(case_id))[-1]
+
+    assert isinstance(told, ModerationDecided)
+    verify(told, {key_id(KEY.public_key()): KEY.public_key()})
+    assert told.snapshot is not None
+    assert (told.snapshot.title, told.snapshot.channels) == ("Novruz süfrəsi", ("site",))
+    assert [each.person_id for each in told.approvals] == ["one"]
+    versions = [each.version for each in await stage.told(case_id)]
+    assert versions == list(range(1, len(versions) + 1))
+
+
+async def test_a_recall_is_told_and_is_the_same_again(stage: Stage) -> None:
+    case_id = await approved(stage)
+
+    for _ in range(2):
+        case = await stage.cases.recall(case_id, actor="two", reason="səhv", now=NOW)
+        assert (case.standing.state, case.recall) == ("recalled", "səhv")
+
+    told = [each for each in await stage.told(case_id) if isinstance(each, ModerationRecalled)]
+    assert [(each.reason, each.by) for each in told] == [("səhv", "two")]
+    assert told[0].version == max(each.version for each in await stage.told(case_id))
+
+
+async def test_what_was_never_approved_is_not_recalled(stage: Stage) -> None:
+    event = submission()
+    await stage.open(event)
+
+    with pytest.raises(NotRecallable, match="screened"):
+        await stage.cases.recall(event.subject_id, actor="two", reason="x", now=NOW)
+    with pytest.raises(KeyError):
+        await stage.cases.recall("nothing", actor="two", reason="x", now=NOW)
+
+
+async def test_deliveries_are_followed_and_never_backward(stage: Stage) -> None:
+    case_id = await approved(stage)
+
+    def delivery(version: int, state: DeliveryState) -> DeliveryChanged:
+        return DeliveryChanged(
+            event_id=uuid4(),
+            occurred_at=NOW,
+            subject_id="d1",
+            version=version,
+            submission_id=case_id,
+            channel="site",
+            kind="website",
+            language="az",
+            revision=1,
+            state=state,
+            url="http://x/1",
+            code="abc",
+            target="http://x/1",
+            country="AZ",
+        )
+
+    told: list[tuple[int, DeliveryState]] = [(1, "planned"), (3, "posted"), (2, "sending"), (3, "planned")]
+    for version, state in told:
+        await stage.cases.deliver(delivery(version, state))
+    await stage.cases.deliver(delivery(9, "posted").model_copy(update={"submission_id": "unknown"}))
+
+    case = await stage.cases.get(case_id)
+    assert case is not None
+    assert [(each.id, each.state) for each in case.deliveries] == [("d1", "posted")]
+
+
+async def test_the_newest_decided_cases_come_first(stage: Stage) -> None:
+    ids = [await approved(stage) for _ in range(5)]
+
+    first, after = await stage.cases.decided(before=None, limit=3)
+    rest, end = await stage.cases.decided(before=after, limit=3)
+
+    assert [case.id for case in (*first, *rest)] == ids[::-1]
+    assert end is None

@@ -1,0 +1,68 @@
+import asyncio
+from datetime import datetime, timedelta
+
+from services.publisher.dispatch.rate_limit_store import Accounts
+from shared.storage.mongo import Database
+from tests.unit.publisher.builders import NOON
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def later(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def two(database: Database) -> tuple[Accounts, Accounts, Clock]:
+    clock = Clock()
+    first, second = (Accounts(database["accounts"], holder, clock=clock) for holder in ("a", "b"))
+    return first, second, clock
+
+
+async def test_of_two_processes_one_has_the_turn_until_it_ends_or_is_given_back(database: Database) -> None:
+    first, second, clock = two(database)
+
+    granted = await asyncio.gather(first.take("tg", None), second.take("tg", None))
+    assert granted.count(None) == 1
+    holder, other = (first, second) if granted[0] is None else (second, first)
+    assert await other.take("tg", None) is not None
+
+    await holder.give_back("tg")
+    assert await other.take("tg", None) is None
+    clock.later(46)
+    assert await holder.take("tg", None) is None
+
+
+async def test_calls_of_all_processes_together_keep_to_the_rate(database: Database) -> None:
+    first, second, clock = two(database)
+    times = []
+    for tick in range(100):
+        taken = await (first if tick % 2 else second).take("tg", 5.0)
+        if taken is None:
+            times.append(clock.now)
+            await (first if tick % 2 else second).give_back("tg")
+        clock.later(0.05)
+
+    assert len(times) >= 20
+    assert max(sum(each <= one < each + timedelta(seconds=1) for one in times) for each in times) <= 5
+
+
+async def test_a_pause_is_kept_and_ends_by_itself_or_when_a_call_went_well(database: Database) -> None:
+    first, second, clock = two(database)
+    await first.take("tg", None)
+    await first.pause("tg", 60, "slow down")
+    await first.give_back("tg")
+
+    waiting = await second.take("tg", None)
+    assert waiting is not None
+    assert NOON + timedelta(seconds=60) == waiting.until
+    assert (await second.read("tg")).reason == "slow down"
+
+    clock.later(61)
+    assert await second.take("tg", None) is None
+    await second.went_well("tg")
+    assert (await first.read("tg")).reason == ""

@@ -1,0 +1,54 @@
+"""Since when a person's tokens count, on the real database."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from shared.events import Scopes, StaffChanged
+from shared.identity.tokens import Claims, Epochs
+from shared.storage.mongo import Database
+
+
+def change(version: int, *, epoch: int, active: bool = True, ended: tuple[str, ...] = ()) -> StaffChanged:
+    return StaffChanged(
+        event_id=uuid4(),
+        occurred_at=datetime.now(UTC),
+        subject_id="leyla",
+        version=version,
+        role="moderator",
+        scopes=Scopes(),
+        token_epoch=epoch,
+        active=active,
+        ended_sessions=ended,
+    )
+
+
+CLAIMS = Claims(iss="konullu", sub="leyla", role="moderator", epoch=1, sid="one", iat=0, exp=2**40)
+
+
+async def test_a_change_counts_at_once_and_an_older_one_not_at_all(database: Database) -> None:
+    epochs = Epochs(database["epochs"])
+    assert not await epochs.refuses(CLAIMS)
+
+    await epochs.apply(change(2, epoch=1, ended=("one",)))
+    assert await epochs.refuses(CLAIMS)
+    await epochs.apply(change(1, epoch=1))
+    assert await epochs.refuses(CLAIMS)
+    await epochs.apply(change(3, epoch=1, active=False))
+    assert await epochs.refuses(CLAIMS.model_copy(update={"sid": None}))
+
+
+async def test_what_is_read_while_a_change_comes_in_is_not_remembered(database: Database) -> None:
+    epochs = Epochs(database["epochs"])
+    await epochs.apply(change(1, epoch=1))
+
+    for version in range(2, 22):
+        claims = CLAIMS.model_copy(update={"epoch": version - 1})
+        epochs.forget("leyla")
+        changing = asyncio.create_task(epochs.apply(change(version, epoch=version)))
+        reading = []
+        while not changing.done():
+            reading.append(asyncio.create_task(epochs.refuses(claims)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*reading)
+        assert await epochs.refuses(claims)

@@ -1,0 +1,134 @@
+"""What tus's headers mean, and which pieces are lost, as tables."""
+
+import base64
+import hashlib
+
+import pytest
+
+from services.ingest.uploads.bell import Bell
+from services.ingest.uploads.cleanup import orphans
+from services.ingest.uploads.rules import (
+    UploadLimits,
+    parse_checksum,
+    parse_metadata,
+    require_length,
+    whole_number,
+)
+from shared.http.problems import Problem
+
+LIMITS = UploadLimits(video_bytes=1000, photo_bytes=100)
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_metadata_is_read_in_any_script() -> None:
+    header = f"filename {encoded('şəkil фото 照片.jpg')}, filetype {encoded('image/jpeg')},flag"
+
+    expected = {"filename": "şəkil фото 照片.jpg", "filetype": "image/jpeg", "flag": ""}
+    assert parse_metadata(header) == expected
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "filename ***",
+        "filename " + base64.b64encode(b"\xff\xfe").decode(),
+        "a YQ==,a YQ==",
+        "a " + "A" * 5000,
+    ],
+)
+def test_unreadable_metadata_is_refused(header: str) -> None:
+    with pytest.raises(Problem) as refused:
+        parse_metadata(header)
+
+    assert (refused.value.status, refused.value.code) == (400, "upload_metadata")
+
+
+@pytest.mark.parametrize("header", [None, "", "-1", "1.5", "abc", "٣", "9" * 30])
+def test_a_length_must_be_announced(header: str | None) -> None:
+    with pytest.raises(Problem) as refused:
+        require_length(header, {}, LIMITS)
+
+    assert (refused.value.status, refused.value.code) == (400, "upload_length")
+
+
+@pytest.mark.parametrize(
+    ("length", "filetype", "fits"),
+    [
+        (100, "image/png", True),
+        (101, "image/png", False),
+        (101, "IMAGE/PNG", False),
+        (101, "video/mp4", True),
+        (1000, "", True),
+        (1001, "", False),
+    ],
+)
+def test_photos_and_videos_have_their_limits(length: int, filetype: str, fits: bool) -> None:
+    if fits:
+        assert require_length(str(length), {"filetype": filetype}, LIMITS) == length
+        return
+    with pytest.raises(Problem) as refused:
+        require_length(str(length), {"filetype": filetype}, LIMITS)
+
+    assert (refused.value.status, refused.value.code) == (413, "media_too_large")
+
+
+@pytest.mark.parametrize(
+    ("header", "number"), [("0", 0), ("17", 17), ("+1", None), (" 1", None), (None, None)]
+)
+def test_whole_numbers_are_digits_alone(header: str | None, number: int | None) -> None:
+    assert whole_number(header) == number
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_a_checksum_names_its_algorithm(algorithm: str) -> None:
+    digest = hashlib.new(algorithm, b"abc").digest()
+
+    checksum = parse_checksum(f"{algorithm} {base64.b64encode(digest).decode()}")
+
+    assert checksum is not None
+    assert (checksum.algorithm, checksum.digest) == (algorithm, digest)
+
+
+@pytest.mark.parametrize(
+    "header", ["md5 CY9rzUYh03PK3k6DJie09g==", "sha1", "sha1 ???", "sha1 YWJj", "sha256 "]
+)
+def test_other_checksums_are_refused(header: str) -> None:
+    with pytest.raises(Problem) as refused:
+        parse_checksum(header)
+
+    assert (refused.value.status, refused.value.code) == (400, "upload_checksum")
+
+
+def test_a_body_needs_no_checksum() -> None:
+    assert parse_checksum(None) is None
+
+
+NAMES = ["0-aa", "0-bb", "10-aa", "20-cc"]
+
+
+@pytest.mark.parametrize(
+    ("row", "lost"),
+    [
+        (None, NAMES),
+        ({"state": "gone", "offset": 30}, NAMES),
+        ({"state": "clean", "offset": 30}, NAMES),
+        ({"state": "receiving", "offset": 20, "parts": ["0-aa", "10-aa"]}, ["0-bb"]),
+        ({"state": "receiving", "offset": 0, "parts": []}, []),
+        ({"state": "complete", "offset": 30, "parts": ["0-bb", "10-aa", "20-cc"]}, ["0-aa"]),
+    ],
+)
+def test_only_pieces_that_can_never_count_are_lost(row: dict[str, object] | None, lost: list[str]) -> None:
+    assert orphans(row, NAMES) == lost
+
+
+async def test_a_ring_between_looking_and_waiting_is_heard() -> None:
+    bell = Bell()
+    ring = bell.listen()
+    bell.ring()
+
+    await bell.heard(ring, 5)
+
+    assert ring.is_set()

@@ -1,0 +1,227 @@
+"""Who may decide what, and what follows."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.moderation.cases.rules import (
+    Approved,
+    Content,
+    Decision,
+    Edits,
+    Outcome,
+    Plan,
+    Refused,
+    Standing,
+    decide,
+    digest,
+)
+from shared.events import CaseState
+from tests.unit.moderation.material import NOW, POLICY, photo
+
+CONTENT = Content("Nar bayramı", "Göyçayda nar bayramı keçirildi.", "az", ("nar",), (photo(),))
+PLAIN = Standing("in_review", "author", CONTENT)
+SENSITIVE = replace(PLAIN, classes=("minors",))
+
+
+def rule(case: Standing, decision: Decision, actor: str = "one", *, editor: bool = False) -> Outcome:
+    return decide(case, decision, actor=actor, editor=editor, now=NOW, policy=POLICY)
+
+
+def standing(outcome: Outcome, author: str = "author") -> Standing:
+    return Standing(
+        outcome.state,
+        author,
+        outcome.content,
+        outcome.plan,
+        outcome.classes,
+        outcome.approvals,
+        outcome.escalated,
+    )
+
+
+def refusal(case: Standing, decision: Decision, actor: str = "one", *, editor: bool = False) -> str:
+    with pytest.raises(Refused) as caught:
+        rule(case, decision, actor, editor=editor)
+    assert caught.value.detail
+    return caught.value.code
+
+
+APPROVE = Decision("approve")
+REJECT = Decision("reject", ("off_topic",))
+CHANGES = Decision("request_changes", ("quality",))
+ESCALATE = Decision("escalate", ("other",))
+
+
+@pytest.mark.parametrize(
+    ("case", "decision", "state", "final"),
+    [
+        (PLAIN, APPROVE, "approved", True),
+        (PLAIN, REJECT, "rejected", True),
+        (PLAIN, CHANGES, "changes_requested", True),
+        (PLAIN, ESCALATE, "in_review", False),
+        (SENSITIVE, APPROVE, "in_review", False),
+        (SENSITIVE, REJECT, "rejected", True),
+        (replace(PLAIN, state="screened"), APPROVE, "approved", True),
+    ],
+)
+def test_what_follows_from_a_verdict(case: Standing, decision: Decision, state: str, final: bool) -> None:
+    outcome = rule(case, decision)
+
+    assert (outcome.state, outcome.final) == (state, final)
+
+
+ENDED: list[CaseState] = ["approved", "rejected", "changes_requested", "withdrawn", "recalled"]
+
+
+@pytest.mark.parametrize("state", ENDED)
+def test_what_is_decided_is_not_decided_again(state: CaseState) -> None:
+    assert refusal(replace(PLAIN, state=state), APPROVE) == "already_decided"
+
+
+@pytest.mark.parametrize(
+    ("decision", "code"),
+    [
+        (Decision("reject"), "reason_missing"),
+        (Decision("request_changes"), "reason_missing"),
+        (Decision("escalate"), "reason_missing"),
+        (Decision("reject", ("boring",)), "unknown_reason"),
+        (Decision("approve", channels=("myspace",)), "unknown_channel"),
+        (Decision("approve", channels=()), "channel_missing"),
+        (Decision("approve", classes=("dull",)), "unknown_class"),
+        (Decision("reject", ("other",), edits=Edits(title="x")), "only_with_approval"),
+        (Decision("reject", ("other",), channels=("site",)), "only_with_approval"),
+        (Decision("reject", ("other",), publish_at=NOW), "only_with_approval"),
+        (Decision("reject", ("other",), note="x" * 2001), "too_long"),
+        (Decision("approve", edits=Edits(title=" \u200f")), "title_missing"),
+        (Decision("approve", edits=Edits(title="one\ntwo")), "not_text"),
+        (Decision("approve", edits=Edits(body="a\x00b")), "not_text"),
+        (Decision("approve", edits=Edits(alts={"a" * 64: "\x07"})), "not_text"),
+        (Decision("reject", ("other",), note="\x1b[31m"), "not_text"),
+        (Decision("approve", edits=Edits(title="x" * 201)), "too_long"),
+        (Decision("approve", edits=Edits(body="x" * 20_001)), "too_long"),
+        (Decision("approve", edits=Edits(hashtags=("x",) * 21)), "too_long"),
+        (Decision("approve", edits=Edits(alts={"a" * 64: "x" * 1001})), "too_long"),
+        (Decision("approve", edits=Edits(alts={"b" * 64: "x"})), "unknown_media"),
+    ],
+)
+def test_a_decision_that_does_not_fit_is_refused(decision: Decision, code: str) -> None:
+    assert refusal(PLAIN, decision) == code
+
+
+def test_nobody_decides_on_their_own() -> None:
+    assert refusal(PLAIN, APPROVE, "author") == "own_submission"
+    assert refusal(PLAIN, REJECT, "author", editor=True) == "own_submission"
+
+
+def test_what_was_passed_on_is_for_editors() -> None:
+    passed = standing(rule(PLAIN, ESCALATE))
+
+    assert refusal(passed, APPROVE) == "editor_needed"
+    assert refusal(passed, ESCALATE, "two", editor=True) == "already_escalated"
+    assert rule(passed, APPROVE, "two", editor=True).state == "approved"
+
+
+def test_two_different_people_must_approve_what_is_sensitive() -> None:
+    first = rule(SENSITIVE, APPROVE)
+
+    assert refusal(standing(first), APPROVE, "one") == "second_person_needed"
+    second = rule(standing(first), APPROVE, "two")
+    assert second.state == "approved"
+    assert [each.person_id for each in second.agreed] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Decision("approve", edits=Edits(title="Nar")),
+        Decision("approve", edits=Edits(body="Qısa.")),
+        Decision("approve", edits=Edits(hashtags=())),
+        Decision("approve", edits=Edits(alts={"a" * 64: "Nar"})),
+        Decision("approve", edits=Edits(language="tr")),
+        Decision("approve", channels=("site",)),
+        Decision("approve", publish_at=NOW + timedelta(days=1)),
+    ],
+)
+def test_a_change_by_the_second_person_resets_the_first_approval(change: Decision) -> None:
+    first = rule(SENSITIVE, APPROVE)
+    second = rule(standing(first), change, "two")
+
+    assert second.state == "in_review"
+    assert [each.person_id for each in second.approvals] == ["two"]
+    assert refusal(standing(second), APPROVE, "two") == "second_person_needed"
+    assert rule(standing(second), APPROVE, "one").state == "approved"
+
+
+def test_the_second_person_takes_over_what_the_first_planned() -> None:
+    first = rule(SENSITIVE, Decision("approve", channels=("site",), edits=Edits(title="Nar")))
+    second = rule(standing(first), APPROVE, "two")
+
+    assert (second.state, second.plan, second.content.title) == ("approved", Plan(("site",)), "Nar")
+
+
+def test_an_edit_that_gives_away_personal_data_needs_a_second_person() -> None:
+    outcome = rule(PLAIN, Decision("approve", edits=Edits(body="Zəng: +994 50 123 45 67")))
+
+    assert (outcome.state, outcome.classes, outcome.required) == ("in_review", ("personal_data",), 2)
+
+
+def test_a_class_that_a_moderator_finds_needs_a_second_person() -> None:
+    assert rule(PLAIN, Decision("approve", classes=("graphic",))).state == "in_review"
+
+
+def test_the_digest_covers_every_part_of_content_and_plan() -> None:
+    changed = [
+        digest(replace(CONTENT, title="x"), Plan()),
+        digest(replace(CONTENT, body="x"), Plan()),
+        digest(replace(CONTENT, language="tr"), Plan()),
+        digest(replace(CONTENT, hashtags=()), Plan()),
+        digest(replace(CONTENT, media=(photo("b"),)), Plan()),
+        digest(CONTENT, Plan(("site",))),
+        digest(CONTENT, Plan(None, NOW)),
+        digest(CONTENT, Plan()),
+    ]
+
+    assert len(set(changed)) == len(changed)
+
+
+PEOPLE = ["author", "one", "two", "three"]
+STEPS = st.tuples(
+    st.sampled_from(PEOPLE),
+    st.booleans(),
+    st.sampled_from([APPROVE, ESCALATE, REJECT, Decision("approve", edits=Edits(title="Nar"))]),
+)
+
+
+@given(st.lists(STEPS, max_size=8), st.sampled_from([(), ("minors",), ("graphic", "rights")]))
+def test_nothing_sensitive_is_ever_approved_by_fewer_than_two(
+    steps: list[tuple[str, bool, Decision]], classes: tuple[str, ...]
+) -> None:
+    case = replace(PLAIN, classes=classes)
+    for actor, editor, decision in steps:
+        try:
+            outcome = rule(case, decision, actor, editor=editor)
+        except Refused:
+            continue
+        case = standing(outcome)
+        hashed = digest(case.content, case.plan)
+        assert all(each.digest == hashed for each in case.approvals)
+        assert "author" not in {each.person_id for each in case.approvals}
+        if case.state == "approved":
+            needed = 2 if classes else 1
+            assert len({each.person_id for each in case.approvals}) >= needed
+
+
+def test_approvals_are_told_with_who_and_when() -> None:
+    outcome = rule(PLAIN, APPROVE)
+
+    assert outcome.approvals == (Approved("one", NOW, digest(CONTENT, Plan())),)
+
+
+def test_what_a_moderator_writes_is_kept_as_what_an_author_writes() -> None:
+    outcome = rule(PLAIN, Decision("approve", edits=Edits(body="e\u0301\n\n\u2067\u0639\u2069  x")))
+
+    assert outcome.content.body == "\u00e9\n\n\u2067\u0639\u2069  x"

@@ -1,0 +1,68 @@
+"""What a moderator's form says, as the decision that the API takes."""
+
+from datetime import UTC, datetime
+
+import pytest
+from starlette.datastructures import FormData
+
+from services.moderation.cases.rules import Content
+from services.moderation.desk.forms import decision_of
+from shared.http.problems import Problem
+from tests.unit.moderation.material import photo
+
+PHOTO = photo(alt="Nar bağı")
+CONTENT = Content("Novruz", "Birinci sətir\nİkinci sətir", "az", ("novruz",), (PHOTO,))
+UNTOUCHED = {
+    "claim_token": "t",
+    "verdict": "approve",
+    "title": "Novruz",
+    "body": "Birinci sətir\r\nİkinci sətir",
+    "hashtags": "#novruz",
+    f"alt-{PHOTO.sha256}": "Nar bağı",
+}
+
+
+def test_a_form_sent_back_as_it_was_edits_nothing() -> None:
+    assert decision_of(FormData(UNTOUCHED), CONTENT).edits is None
+
+
+def test_what_was_changed_is_an_edit_and_nothing_else_is() -> None:
+    form = FormData(UNTOUCHED | {"hashtags": "#novruz, bahar", f"alt-{PHOTO.sha256}": "Nar\r\nbağı"})
+
+    edits = decision_of(form, CONTENT).edits
+
+    assert edits is not None
+    assert edits.model_dump(exclude_none=True) == {
+        "hashtags": ("novruz", "bahar"),
+        "alts": {PHOTO.sha256: "Nar\nbağı"},
+    }
+
+
+def test_a_rejection_carries_its_reasons_and_no_edits() -> None:
+    form = FormData(
+        [("claim_token", "t"), ("verdict", "reject"), ("title", "Ö"), ("reasons", "a"), ("reasons", "b")]
+    )
+
+    decision = decision_of(form, CONTENT)
+
+    assert (decision.reasons, decision.edits) == (("a", "b"), None)
+
+
+@pytest.mark.parametrize(
+    ("offset", "hour"),
+    [("", 18), ("0", 18), ("-240", 14), ("300", 23)],
+)
+def test_a_time_is_read_in_the_moderators_own_zone(offset: str, hour: int) -> None:
+    form = FormData(UNTOUCHED | {"publish_at": "2026-03-20T18:00", "offset": offset})
+
+    assert decision_of(form, CONTENT).publish_at == datetime(2026, 3, 20, hour, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("local", "offset"), [("tomorrow", "0"), ("2026-03-20T18:00", "x")])
+def test_what_is_no_time_is_told_at_its_field(local: str, offset: str) -> None:
+    form = FormData(UNTOUCHED | {"publish_at": local, "offset": offset})
+
+    with pytest.raises(Problem) as refused:
+        decision_of(form, CONTENT)
+
+    assert (refused.value.code, refused.value.extra["field"]) == ("publish_at", "publish_at")

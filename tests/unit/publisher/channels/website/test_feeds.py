@@ -1,0 +1,68 @@
+import json
+from xml.etree import ElementTree as ET
+
+from services.publisher.channels.website.feeds import feeds, identity, robots, sitemap
+from services.publisher.channels.website.items import Item
+from shared.events import AiUse
+from tests.servers.posts import SITE, correction
+from tests.unit.publisher.channels.website.builders import delivery, item, masthead
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
+
+
+def test_the_three_feeds_tell_the_same() -> None:
+    items = [item(2, title="İkinci & <son>", ai=AiUse(made=True)), item(1)]
+
+    made = feeds(masthead(), "az", items)
+
+    rss = ET.fromstring(made["az/feed.xml"])
+    atom = ET.fromstring(made["az/atom.xml"])
+    whole = json.loads(made["az/feed.json"])
+    titles = [each.title for each in items]
+    assert [each.findtext("title") for each in rss.iter("item")] == titles
+    assert [each.findtext(f"{ATOM}title") for each in atom.iter(f"{ATOM}entry")] == titles
+    assert [each["title"] for each in whole["items"]] == titles
+    ids = [identity(each) for each in items]
+    assert [each.findtext("guid") for each in rss.iter("item")] == ids
+    assert [each.findtext(f"{ATOM}id") for each in atom.iter(f"{ATOM}entry")] == ids
+    assert [each["id"] for each in whole["items"]] == ids
+    assert "Süni intellektlə" in whole["items"][0]["content_html"]
+    assert whole["items"][1]["content_text"] == items[1].body
+
+
+def test_the_same_items_make_the_same_bytes() -> None:
+    items = [item(1), item(2)]
+
+    assert feeds(masthead(), "az", items) == feeds(masthead(), "az", items)
+
+
+def test_a_correction_keeps_its_id_and_moves_its_update() -> None:
+    first = delivery()
+    earlier = Item.of(first, None)
+    later = Item.of(correction(first, "d-later", title="Yeni"), earlier)
+
+    assert identity(later) == identity(earlier)
+    assert later.changed_at >= earlier.changed_at
+
+
+def test_characters_that_xml_forbids_do_not_break_a_feed() -> None:
+    made = feeds(masthead(), "az", [item(1, title="bell\x07 \ufffe", body="form\x0cfeed")])
+
+    ET.fromstring(made["az/feed.xml"])
+    ET.fromstring(made["az/atom.xml"])
+
+
+def test_an_empty_feed_is_a_feed() -> None:
+    made = feeds(masthead(), "en", [])
+
+    assert ET.fromstring(made["en/feed.xml"]).findtext("channel/title") == "Voices of heritage"
+    assert json.loads(made["en/feed.json"])["items"] == []
+
+
+def test_the_sitemap_names_every_page() -> None:
+    found = ET.fromstring(sitemap(masthead(), [item(1), item(2)]))
+
+    locations = [each.text for each in found.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
+    assert locations == [f"{SITE}/{item(1).path}", f"{SITE}/{item(2).path}"]
+    assert f"Sitemap: {SITE}/sitemap.xml" in robots(masthead()).decode()
