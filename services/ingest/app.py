@@ -1,6 +1,7 @@
 """Ingest's page of wiring."""
 
 from dataclasses import replace
+from functools import partial
 
 from services.ingest.media_safety.model import Limits as SafetyLimits
 from services.ingest.page_wiring import wire_pages
@@ -17,7 +18,9 @@ from services.ingest.submissions.store import Submissions
 from services.ingest.upload_wiring import wire_uploads
 from services.ingest.uploads.rules import UploadLimits
 from services.ingest.validation.rules import Rules
+from shared.bus.consuming import consume_batches
 from shared.campaign.model import Campaign, CampaignError
+from shared.events import CASE_CHANGED, DELIVERY_CHANGED
 from shared.http.problems import ConfigurationError
 from shared.identity.tokens import Issuer, OwnKeys, signing_key
 from shared.runtime.service import Parts, Runtime
@@ -62,6 +65,20 @@ def assemble(runtime: Runtime) -> Parts:
         nudge=lambda person_id: runtime.nudge(people.collection, person_id),
     )
     handlers.wire(runtime.broker)
+    ledger_jobs = {
+        f"ledger {topic.subject}": partial(
+            consume_batches,
+            runtime.link,
+            runtime.settler,
+            topic,
+            partial(handlers.moved, ledger=ledger),
+            service=runtime.name,
+            size=64,
+            linger=0.0,
+            spans=True,
+        )
+        for topic in (CASE_CHANGED, DELIVERY_CHANGED)
+    }
     return replace(
         upload_parts,
         routers=[
@@ -74,5 +91,6 @@ def assemble(runtime: Runtime) -> Parts:
         outboxes=[people.collection, submissions.collection],
         prepare=[people.prepare, submissions.prepare, *upload_parts.prepare],
         context={"ledger": ledger},
+        jobs={**upload_parts.jobs, **ledger_jobs},
         long_bodies=["/v1/uploads"],
     )

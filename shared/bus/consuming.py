@@ -37,7 +37,7 @@ from shared.failures import (
     settle,
 )
 from shared.observability.health import Health
-from shared.observability.telemetry import buried, redelivered, settled
+from shared.observability.telemetry import buried, processing_spans, redelivered, settled
 from shared.settings import Settings
 from shared.storage.mongo import Collection
 
@@ -258,8 +258,13 @@ class Settler:
             buried(raw.subject)
             await self._failures.forget(key)
 
-    async def run_batch(self, raws: Sequence[Msg], handle: Callable[[Batch], Awaitable[None]]) -> None:
-        """Handle the well-formed messages of a batch together, all or nothing; malformed ones are buried one by one."""
+    async def run_batch(
+        self, raws: Sequence[Msg], handle: Callable[[Batch], Awaitable[None]], *, spans: bool = False
+    ) -> None:
+        """Handle the well-formed messages of a batch together, all or nothing; malformed ones are buried one by one.
+
+        With `spans`, each message has a span in its own trace meanwhile.
+        """
         good: list[tuple[Msg, Any]] = []
         for raw in raws:
             try:
@@ -267,7 +272,10 @@ class Settler:
             except Unprocessable as error:
                 await self.run(raw, _raiser(error))
         while good:
-            done = await attempt(handle([(_sequence(raw), event) for raw, event in good]))
+            with processing_spans(
+                [(raw.subject, (raw.headers or {}).get("traceparent")) for raw, _ in good if spans]
+            ):
+                done = await attempt(handle([(_sequence(raw), event) for raw, event in good]))
             if not isinstance(done, Failure):
                 break
             log.warning("batch_failed", meaning=done.meaning.value, reason=done.reason, size=len(good))
@@ -375,11 +383,13 @@ async def consume_batches(
     service: str,
     size: int = 1000,
     linger: float = 0.25,
+    spans: bool = False,
 ) -> None:
     """Fetch up to `size` events, hand them over together, acknowledge them together; for ever.
 
-    Used where the work is counting. It reads the stream directly, because FastStream's batch mode validates and
-    acknowledges a batch only as a whole. Waits up to `linger` seconds for a batch to fill.
+    Used where the work is counting, or where one write does for many. It reads the stream directly, because FastStream's
+    batch mode validates and acknowledges a batch only as a whole. Waits up to `linger` seconds for a batch to fill.
+    FastStream's middlewares see nothing of it: `spans` are for what is part of a submission's trace.
     """
     consumer = consumer_of(service, topic)
     subscription = await link.jetstream().pull_subscribe_bind(durable=consumer.durable, stream=topic.stream)
@@ -392,4 +402,4 @@ async def consume_batches(
             more = await attempt(subscription.fetch(batch=size - len(messages), timeout=linger))
             if not isinstance(more, Failure):
                 messages = [*messages, *more]
-        await settler.run_batch(messages, handle)
+        await settler.run_batch(messages, handle, spans=spans)

@@ -1,6 +1,6 @@
 """Traces and the counters that every service has. A service's own vocabulary lives in its own `telemetry.py`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from opentelemetry import trace
@@ -79,6 +79,21 @@ def publishing_span(subject: str, traceparent: str | None) -> Iterator[dict[str,
         headers: dict[str, str] = {}
         _PROPAGATOR.inject(headers)
         yield headers
+
+
+@contextmanager
+def processing_spans(messages: Sequence[tuple[str, str | None]]) -> Iterator[None]:
+    """A span for each of some messages, given by subject and `traceparent`, for as long as they are handled together."""
+    tracer = trace.get_tracer("konullu")
+    spans = [
+        tracer.start_span(f"{subject} process", context=context_of(traceparent), kind=SpanKind.CONSUMER)
+        for subject, traceparent in messages
+    ]
+    try:
+        yield
+    finally:
+        for span in spans:
+            span.end()
 
 
 def published(subject: str) -> None:

@@ -1,5 +1,7 @@
 """The ledger: ingest's read model of what the other services made of each submission."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -30,6 +32,36 @@ class Ledger:
                 return True
         raise Unavailable("The ledger")
 
+    async def tell_all(self, events: Sequence[Told]) -> list[bool]:
+        """Take in many events by one read and one write of each record; of each, whether it changed something.
+
+        Like `tell` in any order and any repetition: what is in already changes nothing when all are told once more.
+        """
+        ids = sorted({submission_of(event) for event in events})
+        found = {each["_id"]: each async for each in self._collection.find({"_id": {"$in": ids}})}
+        records = {each: _progress(found.get(each)) for each in ids}
+        told_at: dict[str, datetime] = {}
+        changed = []
+        for event in events:
+            submission_id = submission_of(event)
+            before, records[submission_id] = records[submission_id], absorb(records[submission_id], event)
+            changed.append(records[submission_id] != before)
+            if changed[-1]:
+                told_at[submission_id] = event.occurred_at
+        new = [_document(each, records[each], 1, at) for each, at in told_at.items() if each not in found]
+        written = await asyncio.gather(
+            self._begin(new),
+            *(
+                self._replace(each, found[each], records[each], at)
+                for each, at in told_at.items()
+                if each in found
+            ),
+        )
+        if not all(written):  # somebody else wrote meanwhile
+            for event in events:
+                await self.tell(event)
+        return changed
+
     async def of(self, submission_id: str) -> Progress:
         """What is known of a submission; nothing yet is an empty record."""
         return _progress(await self._collection.find_one({"_id": submission_id}))
@@ -43,19 +75,28 @@ class Ledger:
         self, submission_id: str, found: Document | None, after: Progress, at: datetime
     ) -> bool:
         """Write `after` unless somebody else has written since; false then."""
-        writes = 1 if found is None else int(found["writes"]) + 1
-        document: Document = {"writes": writes, "progress": after.model_dump(), "told_at": at}
-        if found is not None:
-            done = await self._collection.replace_one(
-                {"_id": submission_id, "writes": found["writes"]}, {"_id": submission_id, **document}
-            )
-            return done.modified_count > 0
-        stored = await attempt(self._collection.insert_one({"_id": submission_id, **document}))
+        if found is None:
+            return await self._begin([_document(submission_id, after, 1, at)])
+        done = await self._collection.replace_one(
+            {"_id": submission_id, "writes": found["writes"]},
+            _document(submission_id, after, int(found["writes"]) + 1, at),
+        )
+        return done.modified_count > 0
+
+    async def _begin(self, documents: list[Document]) -> bool:
+        """Write records that are new; false when somebody else has begun one of them."""
+        if not documents:
+            return True
+        stored = await attempt(self._collection.insert_many(documents, ordered=False))
         if isinstance(stored, Failure):
             if is_duplicate(stored.error):
                 return False
             raise stored.error
         return True
+
+
+def _document(submission_id: str, progress: Progress, writes: int, at: datetime) -> Document:
+    return {"_id": submission_id, "writes": writes, "progress": progress.model_dump(), "told_at": at}
 
 
 def _progress(document: Document | None) -> Progress:

@@ -10,8 +10,6 @@ from services.ingest.status import handlers
 from services.ingest.status.rules import Told
 from services.ingest.status.store import Ledger
 from shared.events import (
-    CASE_CHANGED,
-    DELIVERY_CHANGED,
     MODERATION_DECIDED,
     MODERATION_RECALLED,
     REACH_TOTALLED,
@@ -21,10 +19,8 @@ from shared.storage.mongo import Database
 from tests.unit.ingest.status import test_rules as told
 
 MESSAGES = [
-    (CASE_CHANGED, told.case(1, "screened")),
     (MODERATION_DECIDED, told.decided(2, "approve")),
     (MODERATION_RECALLED, told.recalled(3)),
-    (DELIVERY_CHANGED, told.delivery(1, "planned")),
     (REACH_TOTALLED, told.reach(1, 4)),
 ]
 
@@ -51,3 +47,11 @@ async def test_each_event_is_taken_into_the_ledger(
         await broker.publish(event.model_dump_json().encode(), topic.subject, stream=topic.stream)
 
     assert await ledger.of(told.SUBMISSION) == told.fold([event])
+
+
+async def test_a_batch_of_moves_is_taken_into_the_ledger_whole(ledger: Ledger) -> None:
+    events: list[Told] = [told.case(1, "screened"), told.delivery(1, "planned"), told.case(2, "in_review")]
+    for _ in range(2):
+        await handlers.moved(list(enumerate(events)), ledger=ledger)
+
+    assert await ledger.of(told.SUBMISSION) == told.fold(events)
