@@ -9,6 +9,7 @@ no text of an exception leaves this module, and what a channel answers is scrubb
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,9 +26,12 @@ from services.publisher.channels.port import NotSent, Unknown
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 20.0
 TOTAL_SECONDS = 30.0
+LONGEST_WAIT = 86_400.0
+"""Seconds; whoever asks for more is asked again after a day."""
 LARGEST_ANSWER = 1 << 20
 """Bytes of an answer that are read; no channel says anything useful after that."""
 REQUEST_TIMEOUT, CONFLICT, TOO_EARLY, TOO_MANY = 408, 409, 425, 429
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 _TELLS_NOTHING = frozenset({REQUEST_TIMEOUT, TOO_EARLY})
 
 
@@ -53,22 +57,30 @@ class Answer:
         """The body as JSON; `None` when it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds that a `Retry-After` header asks for, as a number or as a date; `None` without a usable one."""
     value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
+    parts = [part.strip() for part in value.split(",")]
+    if all(_SECONDS.fullmatch(part) for part in parts):  # sent twice, it is one text with a comma
+        return max(within_reason(float(part)) or 0.0 for part in parts)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return within_reason(max(0.0, (moment - now).total_seconds()))
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+
+
+def within_reason(asked: object) -> float | None:
+    """Seconds that a channel asks us to wait, never longer than `LONGEST_WAIT`; `None` for what is no such number."""
+    if isinstance(asked, bool) or not isinstance(asked, int | float) or not asked >= 0:
+        return None
+    return float(min(asked, LONGEST_WAIT))
 
 
 @dataclass(frozen=True, slots=True)

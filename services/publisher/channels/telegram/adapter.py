@@ -14,7 +14,14 @@ from uuid import uuid4
 
 from pydantic import SecretStr
 
-from services.publisher.channels.http_client import CONFLICT, TOO_MANY, Answer, Wire, retry_after
+from services.publisher.channels.http_client import (
+    CONFLICT,
+    TOO_MANY,
+    Answer,
+    Wire,
+    retry_after,
+    within_reason,
+)
 from services.publisher.channels.multipart import FilePart, Multipart
 from services.publisher.channels.port import (
     Absent,
@@ -251,9 +258,9 @@ class Telegram:
         return Refusal(
             code=answer.status,
             description=self._wire.scrub(str(known.get("description") or f"HTTP {answer.status}")),
-            retry_after=float(asked)
-            if isinstance(asked, int | float)
-            else retry_after(answer.headers, self._now()),
+            retry_after=retry_after(answer.headers, self._now())
+            if (seconds := within_reason(asked)) is None
+            else seconds,
             migrated_to=None if migrated is None else str(migrated),
         )
 
@@ -277,7 +284,7 @@ class Telegram:
             ids = tuple(int(message["message_id"]) for message in messages)
             chat = messages[0]["chat"]
             where, name = str(int(chat["id"])), chat.get("username")
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             return Unknown("unreadable", "Telegram answered 200 without saying which message it made")
         url = f"https://t.me/{name}/{ids[0]}" if name else None
         if name is None and where.startswith("-100"):

@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from html import escape
 from typing import Any, Final
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape as xml
-
-from feedgen.feed import FeedGenerator
 
 from services.publisher.channels.website import paths
 from services.publisher.channels.website.items import Item
@@ -21,15 +21,16 @@ NEWEST: Final = 30
 SITEMAP_URLS: Final = 50_000
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _BEGINNING: Final = datetime(2020, 1, 1, tzinfo=UTC)
+_ATOM: Final = "http://www.w3.org/2005/Atom"
+_CONTENT: Final = "http://purl.org/rss/1.0/modules/content/"
 _NAMESPACE: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 
 def feeds(head: Masthead, language: str, items: Sequence[Item]) -> dict[str, bytes]:
     """RSS, Atom and JSON Feed of `items` (newest first, with their whole texts), by path."""
-    made = _generator(head, language, items)
     return {
-        f"{language}/feed.xml": made.rss_str(),
-        f"{language}/atom.xml": made.atom_str(),
+        f"{language}/feed.xml": _rss(head, language, items),
+        f"{language}/atom.xml": _atom(head, language, items),
         f"{language}/feed.json": _json_feed(head, language, items),
     }
 
@@ -55,34 +56,73 @@ def identity(item: Item) -> str:
     return f"urn:konullu:{item.code}:{item.language}"
 
 
-def _generator(head: Masthead, language: str, items: Sequence[Item]) -> Any:
+def _rss(head: Masthead, language: str, items: Sequence[Item]) -> bytes:
     here = paths.url(head.public_url, paths.front(language))
-    made = FeedGenerator()
-    made.id(f"{here}atom.xml")
-    made.title(_clean(text_in(head.name, language)))
-    made.subtitle(_clean(text_in(head.about or head.name, language)))
-    made.language(language)
-    made.link(href=f"{here}atom.xml", rel="self", type="application/atom+xml")
-    made.link(href=here, rel="alternate", type="text/html")
-    newest = max((item.changed_at for item in items), default=_BEGINNING)
-    made.updated(newest)
-    made.lastBuildDate(newest)
+    root = ET.Element("rss", {"version": "2.0", "xmlns:atom": _ATOM, "xmlns:content": _CONTENT})
+    channel = ET.SubElement(root, "channel")
+    _add(channel, "title", text_in(head.name, language))
+    _add(channel, "link", here)
+    _add(channel, "description", text_in(head.about or head.name, language))
+    _add(channel, "atom:link", rel="self", type="application/rss+xml", href=f"{here}feed.xml")
+    _add(channel, "language", language)
+    _add(channel, "lastBuildDate", format_datetime(_newest(items)))
     for item in items:
-        entry = made.add_entry(order="append")
-        entry.id(identity(item))
-        entry.guid(identity(item), permalink=False)
-        entry.title(_clean(item.title))
-        entry.link(href=paths.url(head.public_url, item.path))
-        entry.summary(_clean(item.summary))
-        entry.content(_clean(content(item, head.public_url)), type="html")
-        entry.author(name=_clean(credit(item.attribution, item.language)))
-        entry.published(item.published_at)
-        entry.updated(item.changed_at)
+        entry = _add(channel, "item")
+        _add(entry, "title", item.title)
+        _add(entry, "link", paths.url(head.public_url, item.path))
+        _add(entry, "description", item.summary)
+        _add(entry, "content:encoded", content(item, head.public_url))
+        _add(entry, "guid", identity(item), isPermaLink="false")
         for tag in item.hashtags:
-            entry.category(term=_clean(tag))
+            _add(entry, "category", tag)
         if item.cover is not None:
             link = paths.url(head.public_url, media_url(item.cover))
-            entry.enclosure(link, str(item.cover.bytes), item.cover.type)
+            _add(entry, "enclosure", url=link, length=str(item.cover.bytes), type=item.cover.type)
+        _add(entry, "pubDate", format_datetime(item.published_at))
+    return _bytes(root)
+
+
+def _atom(head: Masthead, language: str, items: Sequence[Item]) -> bytes:
+    here = paths.url(head.public_url, paths.front(language))
+    root = ET.Element("feed", {"xmlns": _ATOM, "xml:lang": language})
+    _add(root, "id", f"{here}atom.xml")
+    _add(root, "title", text_in(head.name, language))
+    _add(root, "updated", _newest(items).isoformat())
+    _add(root, "link", rel="self", type="application/atom+xml", href=f"{here}atom.xml")
+    _add(root, "link", rel="alternate", type="text/html", href=here)
+    _add(root, "subtitle", text_in(head.about or head.name, language))
+    for item in items:
+        entry = _add(root, "entry")
+        _add(entry, "id", identity(item))
+        _add(entry, "title", item.title)
+        _add(entry, "updated", item.changed_at.isoformat())
+        _add(_add(entry, "author"), "name", credit(item.attribution, item.language))
+        _add(entry, "content", content(item, head.public_url), type="html")
+        _add(entry, "link", href=paths.url(head.public_url, item.path))
+        _add(entry, "summary", item.summary)
+        for tag in item.hashtags:
+            _add(entry, "category", term=tag)
+        if item.cover is not None:
+            link = paths.url(head.public_url, media_url(item.cover))
+            length = str(item.cover.bytes)
+            _add(entry, "link", rel="enclosure", href=link, length=length, type=item.cover.type)
+        _add(entry, "published", item.published_at.isoformat())
+    return _bytes(root)
+
+
+def _newest(items: Sequence[Item]) -> datetime:
+    return max((item.changed_at for item in items), default=_BEGINNING)
+
+
+def _add(parent: ET.Element, name: str, text: str | None = None, **attributes: str) -> ET.Element:
+    """A child of `parent`, without the characters that XML cannot hold."""
+    child = ET.SubElement(parent, name, {key: _clean(value) for key, value in attributes.items()})
+    child.text = None if text is None else _clean(text)
+    return child
+
+
+def _bytes(root: ET.Element) -> bytes:
+    made: bytes = ET.tostring(root, encoding="UTF-8", xml_declaration=True)
     return made
 
 

@@ -1,13 +1,16 @@
 import json
 from xml.etree import ElementTree as ET
 
-from services.publisher.channels.website.feeds import feeds, identity, robots, sitemap
+import feedparser
+
+from services.publisher.channels.website.feeds import content, feeds, identity, robots, sitemap
 from services.publisher.channels.website.items import Item
-from shared.events import AiUse
+from shared.events import AiUse, Media
 from tests.servers.posts import SITE, correction
 from tests.unit.publisher.channels.website.builders import delivery, item, masthead
 
 ATOM = "{http://www.w3.org/2005/Atom}"
+PHOTO = Media(sha256="a" * 64, type="image/jpeg", bytes=1234, width=800, height=600, alt="Xalça")
 CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
 
 
@@ -29,6 +32,32 @@ def test_the_three_feeds_tell_the_same() -> None:
     assert [each["id"] for each in whole["items"]] == ids
     assert "Süni intellektlə" in whole["items"][0]["content_html"]
     assert whole["items"][1]["content_text"] == items[1].body
+
+
+def test_a_reader_of_feeds_finds_everything_and_each_feed_names_itself() -> None:
+    items = [item(2, title="İkinci & <son>", media=(PHOTO,)), item(1)]
+
+    made = feeds(masthead(), "az", items)
+
+    for name in ("feed.xml", "atom.xml"):
+        read = feedparser.parse(made[f"az/{name}"], sanitize_html=False, resolve_relative_uris=False)
+        assert not read.bozo, read.get("bozo_exception")
+        assert [each.href for each in read.feed.links if each.rel == "self"] == [f"{SITE}/az/{name}"]
+        assert (read.feed.title, read.feed.link) == ("Irsin sesleri", f"{SITE}/az/")
+        assert [each.title for each in read.entries] == [each.title for each in items]
+        assert [each.summary for each in read.entries] == [each.summary for each in items]
+        assert [each.link for each in read.entries] == [f"{SITE}/{each.path}" for each in items]
+        assert [each.content[0].value for each in read.entries] == [content(each, SITE) for each in items]
+        assert [{tag.term for tag in each.tags} for each in read.entries] == [
+            set(each.hashtags) for each in items
+        ]
+        assert [each.published_parsed[:6] for each in read.entries] == [
+            each.published_at.timetuple()[:6] for each in items
+        ]
+        (enclosure,) = read.entries[0].enclosures
+        assert (enclosure.type, enclosure.length) == (PHOTO.type, str(PHOTO.bytes))
+        assert PHOTO.sha256 in enclosure.href
+    assert json.loads(made["az/feed.json"])["feed_url"] == f"{SITE}/az/feed.json"
 
 
 def test_the_same_items_make_the_same_bytes() -> None:
