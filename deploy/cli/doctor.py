@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import sys
@@ -13,7 +14,15 @@ from pathlib import Path
 from deploy.supervisor import programs
 from deploy.supervisor.home import Refused, require_free_ports
 from deploy.supervisor.layout import Layout
+from services.ingest.media_safety.sandbox import (
+    NO_ISOLATION,
+    LocalSandbox,
+    NotIsolated,
+    WorkerFailed,
+    walls_of,
+)
 from shared.campaign.model import Campaign, CampaignError
+from shared.failures import Unavailable
 
 LEAST_DISK = 2 << 30
 """Bytes that a campaign's first days need."""
@@ -44,6 +53,7 @@ def examine(layout: Layout, *, running: bool) -> Iterator[Finding]:
     if not running:
         yield _ports(layout)
     yield _name()
+    yield _isolation()
     now = time.time()
     yield Finding("clock", now > _BUILT_AFTER, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
 
@@ -92,3 +102,15 @@ def _name() -> Finding:
     except OSError as error:
         return Finding("localhost", fine=False, says=f"the name localhost does not resolve: {error}")
     return Finding("localhost", fine=True, says="resolves")
+
+
+def _isolation() -> Finding:
+    """Tried, not looked up: a picture of one dot goes through the pass."""
+    try:
+        walls = asyncio.run(walls_of(LocalSandbox()))
+    except NotIsolated:
+        return Finding("isolation", fine=False, says=NO_ISOLATION)
+    except (Unavailable, WorkerFailed) as failure:
+        return Finding("isolation", fine=False, says=f"the media safety pass fails here: {failure}")
+    said = ", ".join(wall.replace("_", " ") for wall in walls)
+    return Finding("isolation", fine=True, says=f"photo and video decoders are shut in: {said}")

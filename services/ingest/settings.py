@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AliasChoices, Field
 
@@ -38,6 +38,12 @@ class IngestSettings(Settings):
         default=20.0, validation_alias=_env("MEDIA_WAIT")
     )
     """Seconds that a submission waits for the safety pass of its media."""
+    screening_socket: Path | None = Field(default=None, validation_alias=_env("SCREENING_SOCKET"))
+    """Socket of a screening station, where decoders run in a container of their own. Without one they run here."""
+    decoder_isolation: Literal["required", "waived-decoders-can-read-everything"] = Field(
+        default="required", validation_alias=_env("DECODER_ISOLATION")
+    )
+    """Decoders that cannot be kept from keys, files and network do not run, unless an operator writes this out."""
     link_minutes: Count = Field(default=15, validation_alias=_env("LINK_MINUTES"))
     """How long a one-time sign-in link is good for."""
 

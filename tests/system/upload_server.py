@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from services.ingest.media_safety.model import Limits
+from services.ingest.media_safety.sandbox import LocalSandbox
 from services.ingest.uploads.chunks import Quarantine
 from services.ingest.uploads.leases import Leases
 from services.ingest.uploads.rules import UploadLimits
@@ -50,7 +51,7 @@ async def main(port: int, mongo_url: str, name: str, home: Path, *options: str) 
     limits = UploadLimits()
     uploads, quarantine = Uploads(database, limits), Quarantine(store)
     leases = Leases(database, uploads, LEASE_SECONDS)
-    screening = Screening(leases, quarantine, store, home / "screening", Limits())
+    screening = Screening(leases, quarantine, store, LocalSandbox(), home / "screening", Limits())
     guard = Guard(OwnKeys(signing_key(home / "keys" / "tokens.pem").public_key()), Epochs(database["people"]))
 
     @asynccontextmanager

@@ -6,7 +6,8 @@ if nobody thought of it. They share no code with the encoders.
 
 # ruff: noqa: PLR2004 - the numbers are the formats'
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import BinaryIO, Final
 
 from services.ingest.media_safety.formats import Box, boxes
@@ -24,13 +25,36 @@ LEAVES: Final = frozenset(
     ).split()
 )
 DATED: Final = frozenset({b"mvhd", b"tkhd", b"mdhd"})
+MOST_PICTURE: Final = 160 * 1024 * 1024
+MOST_FOUND: Final = 20
+MOST_PARTS: Final = 20_000
+"""Chunks or boxes: no file that we make has nearly so many."""
+DEEPEST: Final = 8
+_SIGNATURES: Final[Mapping[CleanType, bytes]] = {
+    "image/jpeg": b"\xff\xd8",
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "video/mp4": b"\x00\x00\x00",
+}
 HANDLERS: Final = frozenset({b"VideoHandler", b"SoundHandler", b""})
 
 
 def leaks(file: BinaryIO, kind: CleanType, size: int) -> list[str]:
-    """What `file` of `size` bytes holds besides its content; empty for a clean file."""
+    """What `file` of `size` bytes holds besides its content, as far as the first few; empty for a clean file.
+
+    Whatever the bytes are, it ends soon: they come from a process that a stranger may have taken over.
+    """
     readers = {"image/jpeg": _jpeg, "image/png": _png, "video/mp4": _mp4}
-    return list(readers[kind](file, size))
+    if kind != "video/mp4" and size > MOST_PICTURE:
+        return ["more bytes than a picture has"]
+    signature = _SIGNATURES[kind]
+    head = file.read(len(signature))
+    file.seek(0)
+    if head != signature:
+        return ["another signature"]
+    try:
+        return list(islice(readers[kind](file, size), MOST_FOUND))
+    except IndexError:
+        return ["no structure"]
 
 
 def _jpeg(file: BinaryIO, size: int) -> Iterator[str]:
@@ -59,8 +83,9 @@ def _jpeg(file: BinaryIO, size: int) -> Iterator[str]:
 
 
 def _png(file: BinaryIO, size: int) -> Iterator[str]:
-    at = 8
-    while at + 12 <= size:
+    at, parts = 8, 0
+    while at + 12 <= size and parts < MOST_PARTS:
+        parts += 1
         file.seek(at)
         header = file.read(8)
         if header[4:] not in PNG_CHUNKS:
@@ -74,7 +99,10 @@ def _png(file: BinaryIO, size: int) -> Iterator[str]:
 
 def _mp4(file: BinaryIO, size: int) -> Iterator[str]:
     end = 0
-    for box in _all(file, 0, size):
+    for parts, box in enumerate(_all(file, 0, size, 0)):
+        if parts > MOST_PARTS:
+            yield "more boxes than a film has"
+            return
         file.seek(box.body)
         if box.kind not in PARENTS | LEAVES:
             yield f"box {box.kind!r}"
@@ -89,11 +117,11 @@ def _mp4(file: BinaryIO, size: int) -> Iterator[str]:
         yield "bytes behind the recording"
 
 
-def _all(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
+def _all(file: BinaryIO, start: int, end: int, depth: int) -> Iterator[Box]:
     for box in boxes(file, start, end):
         yield box
-        if box.kind in PARENTS:
-            yield from _all(file, box.body, box.end)
+        if box.kind in PARENTS and depth < DEEPEST:
+            yield from _all(file, box.body, box.end, depth + 1)
 
 
 def _dates(header: bytes) -> bytes:

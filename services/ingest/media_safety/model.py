@@ -3,9 +3,9 @@
 Pure and light on purpose: the sandboxed worker imports this file before it opens a stranger's bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 Code = Literal["media_truncated", "media_type", "media_too_large", "media_bomb", "media_undecodable"]
 CleanType = Literal["image/jpeg", "image/png", "video/mp4"]
@@ -37,8 +37,10 @@ class Limits:
     long_edge: int = 4096
     """Pixels of the longer side of a clean photo; larger ones are scaled down."""
     video_side: int = 8192
-    memory_bytes: int = 1024 * 1024 * 1024
-    """Address space of the worker."""
+    resident_bytes: int = 512 * 1024 * 1024
+    """Memory that the pass may hold at any time, its own code apart."""
+    address_bytes: int = 1280 * 1024 * 1024
+    """Addresses that it may reserve, its libraries included."""
     cpu_seconds: int = 120
     wall_seconds: float = 180.0
 
@@ -50,6 +52,22 @@ class Refused(Exception):
         self.code: Code = code
         self.detail = detail or ADVICE[code]
         super().__init__(f"{code}: {self.detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A clean copy as its maker describes it. Whoever receives it looks for himself."""
+
+    type: CleanType
+    width: int
+    """Pixels as shown, after orientation was applied."""
+    height: int
+    duration: float | None = None
+    """Seconds, for a video."""
+
+
+Clean: TypeAlias = Callable[[BinaryIO, BinaryIO, Limits], Made]
+"""Reads a stranger's file and writes the clean copy of it. Raises `Refused`."""
 
 
 @dataclass(frozen=True, slots=True)

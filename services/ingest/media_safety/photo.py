@@ -1,20 +1,21 @@
-"""The photo's way through the safety pass: decode, turn upright, convert to sRGB, scale, encode anew.
+"""The photo's way through the safety pass: pixels alone, turned upright, in sRGB, scaled, encoded anew.
 
-Only pixels pass. Runs in the sandboxed worker.
+Runs in the confined worker, between two open files.
 """
 
 import io
 import struct
 import warnings
 import zlib
-from pathlib import Path
-from typing import Final
+from functools import partial
+from importlib import import_module
+from typing import BinaryIO, Final
 
-import pillow_heif
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile, ImageFilter, ImagePalette  # noqa: F401 - Pillow asks for them late
 
+from services.ingest.media_safety.ancillary import Bare, bare
 from services.ingest.media_safety.formats import Kind, webp_size
-from services.ingest.media_safety.model import CleanType, Limits, Refused
+from services.ingest.media_safety.model import Clean, Limits, Made, Refused
 
 FORMATS: Final = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "heif": "HEIF"}
 DECODER_ERRORS: Final = (
@@ -34,15 +35,26 @@ DECODER_ERRORS: Final = (
 """What decoders raise on damaged material. Anything else is a mistake of ours and ends the worker."""
 
 
-def clean_photo(source: Path, target: Path, kind: Kind, limits: Limits) -> tuple[CleanType, int, int]:
-    """Write the clean photo to `target`; its type, width and height. Raises `Refused`."""
-    _refuse_canvas(source, kind, limits)
-    pillow_heif.register_heif_opener(thumbnails=False)
+def photo_cleaner(kind: Kind) -> Clean:
+    """What cleans photos of this kind, with its decoder loaded."""
+    Image.preinit()
+    import_module("PIL.ImageColor")
+    if kind == "webp":
+        import_module("PIL.WebPImagePlugin")
+    if kind == "heif":
+        import_module("pillow_heif").register_heif_opener(thumbnails=False, decode_threads=1)
+    return partial(clean_photo, kind)
+
+
+def clean_photo(kind: Kind, source: BinaryIO, target: BinaryIO, limits: Limits) -> Made:
+    """Write the clean photo to `target`. Raises `Refused`."""
+    stripped = bare(kind, source.read())
+    _refuse_canvas(stripped, kind, limits)
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = _pixels_allowed(kind, limits)
     try:
-        with Image.open(source, formats=[FORMATS[kind]]) as opened:
-            picture = _upright(opened, kind, limits)
+        with Image.open(io.BytesIO(stripped.data), formats=[FORMATS[kind]]) as opened:
+            picture = _upright(opened, kind, stripped, limits)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise Refused("media_bomb") from error
     except DECODER_ERRORS as error:
@@ -50,12 +62,14 @@ def clean_photo(source: Path, target: Path, kind: Kind, limits: Limits) -> tuple
             "media_truncated" if "truncated" in str(error).lower() else "media_undecodable"
         ) from error
     opaque = picture.mode == "RGB" and kind != "png"
+    if isinstance(picture, ImageFile.ImageFile):
+        picture = picture.copy()  # Pillow looks for the files of a picture that it opened, and there are none
     picture.info.clear()
     if opaque:
         picture.save(target, "JPEG", quality=90, optimize=True, progressive=True)
     else:
         picture.save(target, "PNG")
-    return ("image/jpeg" if opaque else "image/png"), picture.width, picture.height
+    return Made("image/jpeg" if opaque else "image/png", picture.width, picture.height)
 
 
 def _pixels_allowed(kind: str, limits: Limits) -> int:
@@ -67,33 +81,28 @@ def _pixels_allowed(kind: str, limits: Limits) -> int:
     }[kind]
 
 
-def _refuse_canvas(source: Path, kind: Kind, limits: Limits) -> None:
+def _refuse_canvas(stripped: Bare, kind: Kind, limits: Limits) -> None:
     """The WebP decoder allocates its canvas on opening, so its size is read from the header first."""
     if kind != "webp":
         return
-    with source.open("rb") as file:
-        width, height = webp_size(file.read(64))
+    width, height = webp_size(stripped.data[:64])
     if width * height > limits.webp_pixels:
         raise Refused("media_bomb")
 
 
-def _upright(opened: Image.Image, kind: Kind, limits: Limits) -> Image.Image:
+def _upright(opened: Image.Image, kind: Kind, stripped: Bare, limits: Limits) -> Image.Image:
     """The picture in sRGB, the right way up, within the long edge."""
-    progressive = kind == "jpeg" and opened.info.get("progressive", 0)
-    allowed = limits.progressive_pixels if progressive else _pixels_allowed(kind, limits)
+    allowed = limits.progressive_pixels if stripped.progressive else _pixels_allowed(kind, limits)
     if opened.width * opened.height > allowed:
         raise Refused("media_bomb")
-    if kind in {"png", "webp"} and getattr(opened, "n_frames", 1) > 1:
-        raise Refused("media_type", "The picture moves. Send it as a video, or send one still picture.")
-    orientation = opened.getexif().get(0x0112, 1)
-    profile = opened.info.get("icc_profile")
+    profile = opened.info.get("icc_profile") if kind == "heif" else stripped.profile
     edge = (limits.long_edge, limits.long_edge)
     opened.draft(None, edge)
     opened.load()
     picture = _eight_bit(opened)
     picture.thumbnail(edge, Image.Resampling.LANCZOS, reducing_gap=2.0)
     picture = _to_srgb(picture, profile)
-    turned = _TURNS.get(orientation)
+    turned = _TURNS.get(stripped.orientation)
     return picture.transpose(turned) if turned is not None else picture
 
 

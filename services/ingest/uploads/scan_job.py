@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Final
 
 from services.ingest.media_safety.model import Cleaned, Limits, Refusal, Refused, Verdict
-from services.ingest.media_safety.sandbox import WorkerFailed, make_safe
+from services.ingest.media_safety.sandbox import NotIsolated, Sandbox, WorkerFailed, make_safe
 from services.ingest.uploads import telemetry
 from services.ingest.uploads.chunks import Quarantine
 from services.ingest.uploads.leases import Lease, Leases
@@ -43,10 +43,16 @@ class Screening:
     """Screens what is due. `folder` holds the files that are being worked on."""
 
     def __init__(
-        self, leases: Leases, quarantine: Quarantine, store: MediaStore, folder: Path, limits: Limits
+        self,
+        leases: Leases,
+        quarantine: Quarantine,
+        store: MediaStore,
+        sandbox: Sandbox,
+        folder: Path,
+        limits: Limits,
     ) -> None:
         self._leases, self._quarantine, self._store = leases, quarantine, store
-        self._folder, self._limits = folder, limits
+        self._sandbox, self._folder, self._limits = sandbox, folder, limits
 
     async def run(self) -> None:
         """Screen for ever; a job of the service."""
@@ -104,14 +110,14 @@ class Screening:
                 return _refusal(
                     Refused("media_truncated", "Part of the upload was lost. Send the whole file again.")
                 )
-            verdict = await make_safe(folder / "source", folder / "clean", self._limits)
+            verdict = await make_safe(self._sandbox, folder / "source", folder / "clean", self._limits)
             if isinstance(verdict, Cleaned):
                 await self._store_clean(lease, verdict, folder / "clean")
         except WorkerFailed as failure:
             if lease.crashes + 1 >= MOST_CRASHES:
                 return _refusal(Refused("media_undecodable"))
             raise PutOff(str(failure), crashed=True) from failure
-        except (StorageFull, Unavailable, OSError) as error:
+        except (NotIsolated, StorageFull, Unavailable, OSError) as error:
             raise PutOff(f"{type(error).__name__}: {error}") from error
         return verdict
 

@@ -156,7 +156,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "bitmap": (b"BM" + bytes(60), "media_type"),
     "raw photo": (b"II*\x00" + bytes(60), "media_type"),
     "matroska": (b"\x1aE\xdf\xa3" + bytes(60), "media_type"),
-    "broken png": (png()[:40] + bytes(20) + png()[60:], "media_undecodable"),
+    "broken png": (png().replace(b"IDAT", b"IDAT\xff\xff")[:-2], "media_truncated"),
     "photo with a page inside": (
         jpeg()[:2] + b"\xff\xfe\x00\x14<script>alert(1)" + b"  " + jpeg()[2:],
         "media_type",

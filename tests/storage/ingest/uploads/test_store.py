@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest.media_safety.model import Cleaned, Limits, Refusal
+from services.ingest.media_safety.sandbox import LocalSandbox
 from services.ingest.uploads.chunks import Incoming, Quarantine
 from services.ingest.uploads.cleanup import Sweep
 from services.ingest.uploads.leases import Lease, Leases
@@ -403,7 +404,7 @@ async def test_files_of_a_killed_pass_are_swept_and_those_of_a_running_one_are_n
 async def screening(
     leases: Leases, quarantine: Quarantine, store: MediaStore, tmp_path: Path
 ) -> AsyncIterator[Screening]:
-    yield Screening(leases, quarantine, store, tmp_path / "screening", Limits())
+    yield Screening(leases, quarantine, store, LocalSandbox(), tmp_path / "screening", Limits())
     assert list((tmp_path / "screening").iterdir()) == []
 
 
