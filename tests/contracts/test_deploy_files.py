@@ -75,6 +75,20 @@ def test_our_containers_are_confined() -> None:
     assert "--require-hashes" in dockerfile
 
 
+def test_decoders_run_in_a_container_that_holds_nothing_and_reaches_nothing() -> None:
+    services = _compose()["services"]
+    screening, ingest = services["screening"], services["ingest"]
+
+    assert screening["network_mode"] == "none"
+    assert screening["user"].split(":")[0] not in {"0", "root", "10001"}
+    assert (screening["read_only"], screening["cap_drop"]) == (True, ["ALL"])
+    assert "no-new-privileges:true" in screening["security_opt"]
+    assert not {"secrets", "environment", "configs", "ports", "networks"} & screening.keys()
+    (volume,) = screening["volumes"]
+    assert volume in ingest["volumes"]
+    assert [ingest["environment"]["KONULLU_INGEST_SCREENING_SOCKET"]] == screening["command"]
+
+
 def test_the_gateways_file_is_valid_in_each_of_its_forms(tmp_path: Path) -> None:
     caddyfile = ROOT / "deploy/caddy/Caddyfile"
     for form in (

@@ -159,16 +159,28 @@ def _namespaces() -> list[Wall]:
     if _LIBC.unshare(wanted) != 0:
         if _LIBC.unshare(wanted | CLONE_NEWUSER) != 0:
             return []
-        for name, line in (
-            ("setgroups", "deny"),
-            ("uid_map", f"{user} {user} 1"),
-            ("gid_map", f"{group} {group} 1"),
-        ):
-            try:
-                Path("/proc/self", name).write_text(line, encoding="ascii")
-            except OSError:
-                return ["own_network"]
+        # The same user and group inside as outside. By bare calls: an encoding might have to be loaded now.
+        lines = {
+            "setgroups": b"deny",
+            "uid_map": b"%d %d 1" % (user, user),
+            "gid_map": b"%d %d 1" % (group, group),
+        }
+        if not all(_written(f"/proc/self/{name}", line) for name, line in lines.items()):
+            return ["own_network"]
     return ["own_network", "own_root"] if _empty_root() else ["own_network"]
+
+
+def _written(path: str, line: bytes) -> bool:
+    try:
+        descriptor = os.open(path, os.O_WRONLY)
+    except OSError:
+        return False
+    try:
+        return os.write(descriptor, line) == len(line)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def _empty_root() -> bool:

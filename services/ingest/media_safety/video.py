@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Protocol, cast
 
 import av
 import av.subtitles.codeccontext
@@ -178,8 +178,9 @@ def _is_cover(track: VideoStream) -> bool:
 
 def _matrix(frame: VideoFrame) -> bytes | None:
     """A picture's display matrix, in the order of bytes that MP4 has."""
-    for data in frame.side_data.values():
-        if isinstance(data, SideData) and data.type is SideDataType.DISPLAYMATRIX:
+    # PyAV's types call it a mapping of anything; iterating over it gives the data themselves.
+    for data in cast("Iterable[SideData]", frame.side_data):
+        if data.type is SideDataType.DISPLAYMATRIX:
             return struct.pack(">9i", *struct.unpack("=9i", bytes(data)))
     return None
 

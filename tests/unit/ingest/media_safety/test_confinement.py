@@ -134,7 +134,7 @@ def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:
     source.write_bytes(MAGIC)
     parent = subprocess.Popen([sys.executable, "-c", program, str(source), str(target)])
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while not (target.exists() and target.read_bytes()):
             assert time.monotonic() < deadline
             time.sleep(0.02)
