@@ -3,7 +3,11 @@
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
 	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))) python3)
 BIN := .venv/bin
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
+WORKERS ?= 2
+KILL_SEEDS ?= 1,2,3
 TESTS ?=
+SEED := $(or $(SEED),$(shell date +%s))
 ONLY ?=
 ITEMS ?=
 REPORT ?=
@@ -14,7 +18,7 @@ unexport KONULLU_HOST
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check format lock demo campaign bench shots runtime dev
+.PHONY: help up down test drill check format lock demo campaign bench shots runtime dev
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +30,11 @@ down: ## stop what `make up` started from another terminal
 	@$(BIN)/konullu down
 
 test: dev ## run all tests (TESTS=tests/unit for some)
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(PYTEST) $(TESTS)
+
+drill: dev ## run all tests the long way: kills at three seeds, properties on examples of this run's own seed (SEED=7)
+	@echo "properties: --hypothesis-seed=$(SEED)"
+	@KONULLU_DRILL=1 KONULLU_KILL_SEEDS=$(KILL_SEEDS) $(PYTEST) --hypothesis-seed=$(SEED) $(TESTS)
 
 check: dev ## lint, formatting, strict types, import rules, contracts, dead links
 	@$(BIN)/ruff check .

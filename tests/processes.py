@@ -1,10 +1,13 @@
 """Real server processes for tests: started on free ports, ended by their own id, gone with the test run."""
 
+import fcntl
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +18,8 @@ from shared.settings import embedded_database
 
 BIN: Final = Path(sys.executable).parent
 START_SECONDS: Final = 30.0
+BUSY: Final = 3.0
+"""How many times slower than a calm machine this one may be before a deadline says anything."""
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -25,19 +30,35 @@ def cpu_seconds(pid: int) -> float:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, and that no other test of this machine will be given while we run."""
+    return _reserved(range(10000, 19999), ports=1)
 
 
 def free_base(ports: int = 13) -> int:
     """A port base with this many free ports after it, for a whole stack."""
+    return _reserved(range(20000, 32600, 20), ports=ports)
+
+
+def _reserved(candidates: range, *, ports: int) -> int:
+    """One of the candidates, ours until this process ends. They lie below what outgoing connections take."""
+    folder = Path(tempfile.gettempdir()) / f"konullu-test-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
     while True:
-        # Below the range that outgoing connections take their ports from.
-        base = 20000 + (free_port() % 630) * 20
-        if all(_is_free(base + offset) for offset in range(ports)):
-            return base
+        candidate = random.choice(candidates)
+        claim = os.open(folder / str(candidate), os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(claim)
+            continue
+        if all(_is_free(candidate + offset) for offset in range(ports)):
+            _claims.append(claim)
+            return candidate
+        os.close(claim)
+
+
+_claims: list[int] = []
+"""Open files whose locks last as long as this process: parallel workers and other runs take other ports."""
 
 
 def _is_free(port: int) -> bool:
@@ -50,8 +71,8 @@ def _is_free(port: int) -> bool:
 
 
 def until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
-    """Poll until `condition` holds. Raises `TimeoutError` naming `what` after the deadline."""
-    deadline = time.monotonic() + seconds
+    """Poll until `condition` holds. Raises `TimeoutError` naming `what` after the deadline, which a busy machine moves."""
+    deadline = time.monotonic() + seconds * BUSY
     while not condition():
         if time.monotonic() > deadline:
             text = f"{what}: not within {seconds} s"
