@@ -7,6 +7,7 @@ part could be measured, whether or not its target was reached, and 1 otherwise.
 import argparse
 import asyncio
 import logging
+import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -81,6 +82,7 @@ def main() -> int:
         wanted = chosen(options.targets)
     except LookupError as unknown:
         parser.error(str(unknown))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped, however we are ended
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     on = machine()
     print(f"Python {on['python']}, {on['processors']} processors, load {on['load']}: ratios within this run")
