@@ -82,7 +82,8 @@ def main() -> int:
         wanted = chosen(options.targets)
     except LookupError as unknown:
         parser.error(str(unknown))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped, however we are ended
+    # What was started is stopped, however we are ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     on = machine()
     print(f"Python {on['python']}, {on['processors']} processors, load {on['load']}: ratios within this run")
