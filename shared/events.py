@@ -10,7 +10,7 @@ This module is pure: it imports neither the bus nor a driver, so that decisions 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -50,6 +50,8 @@ DeliveryState = Literal[
     "residue",
 ]
 Tombstone = Literal["recalled", "withdrawn"]
+_SEEN: Final[frozenset[DeliveryState]] = frozenset({"posted", "removing", "residue"})
+_IN_DOUBT: Final[frozenset[DeliveryState]] = frozenset({"unknown", "reconciling", "needs_human"})
 Metric = Literal["views", "reached", "reactions", "shares", "comments", "clicks"]
 ReachKind = Literal["cumulative", "period"]
 
@@ -73,6 +75,15 @@ class Event(Value):
     """Rises with each fact of the same aggregate; a consumer ignores a version below the one it knows."""
     caused_by: UUID | None = None
     """The event that led to this one, if one did."""
+
+
+def is_visible(state: DeliveryState, url: str | None) -> bool:
+    """Whether people can see a delivery, as far as is known.
+
+    What could not be removed whole is still seen. A delivery whose outcome is in doubt counts once it was seen: it has an
+    address then.
+    """
+    return state in _SEEN or (state in _IN_DOUBT and url is not None)
 
 
 def derived_id(cause: UUID, effect: str) -> UUID:

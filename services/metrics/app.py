@@ -4,12 +4,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from services.metrics.census.store import Roll
+from services.metrics.census.store import Census
 from services.metrics.clicks.link_cache import Links
 from services.metrics.clicks.spool import Spool
-from services.metrics.counting import handlers
 from services.metrics.counting.service import Counts
+from services.metrics.handlers import handlers
 from services.metrics.reports import api
+from services.metrics.reports.breakdown import Breakdowns
 from services.metrics.reports.pages import page_routes
 from services.metrics.reports.totals_publisher import Announcer
 from services.metrics.settings import MetricsSettings
@@ -21,8 +22,11 @@ from shared.runtime.service import Parts, Runtime
 
 WEB: Final = Path(__file__).parent / "web"
 MOUNT: Final = "/reach"
-CONSUMERS: Final = 3
-"""Batches of each kind in work at a time; they fit into what the consumers may leave unacknowledged."""
+READERS: Final = {REACH_CLICKED: 3, REACH_SAMPLED: 3}
+"""Batches of reach in work at a time: while one waits for the store, the others fetch, and what they have fetched shares a
+write. They fit into what the consumers may leave unacknowledged."""
+LINGER_SECONDS: Final = 0.02
+"""What happens singly waits so long for company."""
 
 
 def assemble(runtime: Runtime) -> Parts:
@@ -33,7 +37,7 @@ def assemble(runtime: Runtime) -> Parts:
     except CampaignError as error:
         raise ConfigurationError(str(error)) from error
     counts = Counts(database)
-    roll = Roll(database["people"], database["submissions"])
+    breakdowns, census = Breakdowns(counts), Census(database)
     announcer = Announcer(database["totals"], counts, runtime)
     links = Links(database["links"], settings.spool / "links.tsv")
 
@@ -46,32 +50,26 @@ def assemble(runtime: Runtime) -> Parts:
         )
 
     spool = Spool(settings.spool, publish)
-    handlers.wire(runtime.broker)
     batches = partial(
         consume_batches, runtime.link, runtime.settler, service=runtime.name, size=settings.batch
     )
     return Parts(
         routers=[
             api.redirects(links, spool, settings.public_url, lambda: "database" not in runtime.health.away),
-            api.routes(counts, roll, runtime.guard),
-            *page_routes(counts, roll, runtime.guard, campaign, WEB, MOUNT),
+            api.routes(breakdowns, counts, census, runtime.guard),
+            *page_routes(breakdowns, counts, census, runtime.guard, campaign, WEB, MOUNT),
         ],
         outboxes=[announcer.collection],
         jobs={
-            # Three of each: while one waits for the store, the others fetch, and what they have fetched shares a write.
             **{
-                f"count_{name}_{number}": partial(batches, topic, partial(handler, counts=counts))
-                for number in range(CONSUMERS)
-                for name, topic, handler in (
-                    ("clicks", REACH_CLICKED, handlers.count_clicks),
-                    ("samples", REACH_SAMPLED, handlers.count_samples),
-                )
+                f"{topic.subject}_{number}": partial(batches, topic, handle)
+                for topic, handle in handlers(census, counts, links).items()
+                for number in range(READERS.get(topic, 1))
             },
             "counters": counts.run,
             "totals": announcer.run,
             "clicks": spool.run,
         },
-        prepare=[roll.prepare, counts.prepare, announcer.prepare],
-        context={"roll": roll, "counts": counts, "links": links},
+        prepare=[census.prepare, counts.prepare, announcer.prepare],
         on_stop=[spool.close],
     )

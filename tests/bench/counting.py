@@ -16,13 +16,13 @@ from nats.aio.client import Client as Link
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from pydantic import SecretStr
 
-from services.metrics.app import CONSUMERS
-from services.metrics.census.store import Roll
+from services.metrics.app import READERS
+from services.metrics.census.store import Census
 from services.metrics.counting import handlers
 from services.metrics.counting.garbage import collect_rarely
 from services.metrics.counting.model import Click, Delivery, Dims, Sample, code_of, delivery_of, milliseconds
 from services.metrics.counting.service import Counts
-from services.metrics.reports.breakdown import BY, Question, answer
+from services.metrics.reports.breakdown import BY, Breakdowns, Question
 from services.metrics.reports.campaign import figures_of
 from shared.bus.consuming import Batch, Failures, Publisher, Settler, connection, consume_batches
 from shared.bus.streams import BATCH, consumer_of, provision
@@ -148,7 +148,7 @@ async def counted(
         asyncio.create_task(counts.run()),
         *(
             asyncio.create_task(consume_batches(link, settler, topic, handle, service="metrics"))
-            for _ in range(CONSUMERS)
+            for _ in range(READERS[topic])
         ),
     ]
     while await left():
@@ -188,8 +188,7 @@ async def p4() -> AsyncIterator[Finding]:
         settings, link, client = bed.settings, bed.link, bed.client
         counts = Counts(client["metrics"])
         await counts.prepare()
-        for one in deliveries:
-            await counts.know(delivery_of(one))
+        await counts.know([delivery_of(one) for one in deliveries])
         await counts.drain()
         for topic, handler, make, least in kinds:
             kind = topic.subject.split(".")[1]
@@ -237,12 +236,11 @@ async def p6() -> AsyncIterator[Finding]:
     chance = Random(6)
     async with bench_bed() as bed:
         database = bed.client["metrics"]
-        counts, roll = Counts(database), Roll(database["people"], database["submissions"])
-        await roll.prepare()
+        counts, census = Counts(database), Census(database)
+        await census.prepare()
         await counts.prepare()
         deliveries = [large_delivery(chance, number) for number in range(LARGE_DELIVERIES)]
-        for one in deliveries:
-            await counts.know(one)
+        await counts.know(deliveries)
         began = perf_counter()
         for portion in range(LARGE // PORTION):
             day = portion * DAYS * PORTION // LARGE
@@ -255,15 +253,14 @@ async def p6() -> AsyncIterator[Finding]:
         yield rate("P6", f"{LARGE:,} events laid in", LARGE, perf_counter() - began)
         beside = await median_ms(bed.client.ping)
         slowest = partial(slowest_of, beside=beside)
-        yield await slowest("the campaign's totals", [lambda: figures_of(roll, counts)])
+        yield await slowest("the campaign's totals", [lambda: figures_of(census, counts)])
+        ask = Breakdowns(counts)
         pairs = [Question(pair) for pair in combinations(BY, 2)]
         month = [
             Question(pair, "2026-12-01", "2026-12-31") for pair in combinations(BY, 2) if "day" not in pair
         ]
-        yield await slowest("any two-way breakdown", [partial(answer, counts, one) for one in pairs])
-        yield await slowest(
-            "any two-way breakdown of a month", [partial(answer, counts, one) for one in month]
-        )
+        yield await slowest("any two-way breakdown", [partial(ask.answer, one) for one in pairs])
+        yield await slowest("any two-way breakdown of a month", [partial(ask.answer, one) for one in month])
 
 
 async def slowest_of(

@@ -22,6 +22,7 @@ from shared.events import (
     Tombstone,
     Value,
     Verdict,
+    is_visible,
 )
 
 State = Literal[
@@ -43,8 +44,6 @@ OF_VERDICT: Mapping[Verdict, State] = {
     "request_changes": "changes_requested",
 }
 UNDER_WAY = frozenset({"planned", "sending", "unknown", "reconciling", "needs_human"})
-MAYBE_VISIBLE = frozenset({"unknown", "reconciling", "needs_human", "removing", "residue"})
-"""States in which a post that was once seen, and so has an address, may still be there."""
 
 
 class Fact(Value):
@@ -164,13 +163,9 @@ def _moderated(revision: int, progress: Progress) -> State:
 
 def _delivered(revision: int, progress: Progress) -> State:
     current = [each for each in progress.deliveries if each.revision == revision]
-    if any(_is_visible(each) for each in current):
+    if any(is_visible(each.state, each.url) for each in current):
         return "published"
     return "scheduled" if any(each.state in UNDER_WAY for each in current) else "approved"
-
-
-def _is_visible(delivery: DeliveryFact) -> bool:
-    return delivery.state == "posted" or (delivery.state in MAYBE_VISIBLE and delivery.url is not None)
 
 
 def _is_recalled(progress: Progress) -> bool:

@@ -1,167 +1,114 @@
-"""Who takes part and what there is: members, submissions, what is visible now. Each counted once, by its own id.
+"""The census in the store: facts in a numbered log, many in one write, and checkpoints from which a start reads on.
 
-Kept in a few documents, so that a total is a few small reads however many there are. The counted thing and the count
-change in one write.
+What an entry costs does not depend on how much was counted before: whether a fact is news is asked in memory, and each fact
+goes into one entry and one checkpoint. Any number of replicas may write; each follows what the others wrote.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final, NamedTuple
-from zlib import crc32
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
 
-from pymongo.errors import BulkWriteError
-
-from services.metrics.counting.sums import key_of
-from shared.events import (
-    DeliveryChanged,
-    DeliveryState,
-    PersonRegistered,
-    SubmissionReceived,
-    SubmissionWithdrawn,
+from services.metrics.census.model import (
+    Count,
+    Fact,
+    Tally,
+    facts_in,
+    facts_of_items,
+    facts_of_people,
+    newest,
+    text_of,
 )
-from shared.storage.mongo import Collection, Document, is_duplicate
+from shared.storage.mongo import Database
+from shared.storage.numbered_log import NumberedLog
 
-SHARDS: Final = 64
-VISIBLE: Final[frozenset[DeliveryState]] = frozenset({"posted", "removing", "residue"})
-"""States in which people can see a delivery. What could not be removed whole is still seen."""
-VIDEO: Final = "video/mp4"
-
-
-class Standing(NamedTuple):
-    """A count and the time of the latest event in it; no time when there was none."""
-
-    value: int
-    as_of: datetime | None
+ENTRY_FACTS: Final = 1000
+"""Facts in one entry at most."""
+CHECKPOINT_FACTS: Final = 5000
+CHECKPOINT_ENTRIES: Final = 500
+"""With so many behind the last one, a checkpoint is made."""
 
 
-class Seen(NamedTuple):
-    """What is known of one delivery."""
+class Census:
+    """The collections `census` and `census_checkpoints`, and what they add up to."""
 
-    version: int
-    visible: bool
-    video: bool
-
-
-def seen_of(event: DeliveryChanged) -> Seen:
-    """What an event says of its delivery. Pure."""
-    return Seen(event.version, event.state in VISIBLE, VIDEO in event.media_types)
-
-
-def visible(deliveries: Mapping[str, Seen]) -> tuple[int, int]:
-    """Whether a submission counts as published, and whether as a published video: each 0 or 1. Pure."""
-    shown = [one for one in deliveries.values() if one.visible]
-    return int(bool(shown)), int(any(one.video for one in shown))
-
-
-def shard_of(id_: str) -> int:
-    """In which document an id is kept."""
-    return crc32(id_.encode()) % SHARDS
-
-
-class Roll:
-    """The collections `people` and `submissions`."""
-
-    def __init__(self, people: Collection, submissions: Collection) -> None:
-        self._people, self._submissions = people, submissions
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._log = NumberedLog(database["census"])
+        self._checkpoints = NumberedLog(database["census_checkpoints"])
+        self._count = Count()
+        self._number = 0
+        """The last entry that is taken in."""
+        self._checkpoint = 0
+        """The last checkpoint that is known."""
+        self._since: deque[tuple[int, list[Fact]]] = deque()
+        """Entries behind the last checkpoint."""
+        self._facts_since = 0
+        self._lock = asyncio.Lock()
 
     async def prepare(self) -> None:
-        """The documents, empty."""
-        for collection in (self._people, self._submissions):
-            if await collection.find_one({"_id": SHARDS - 1}) is None:
-                try:
-                    await collection.insert_many([{"_id": n, "rev": 0} for n in range(SHARDS)], ordered=False)
-                except BulkWriteError as error:
-                    if not is_duplicate(error):
-                        raise
+        """Take in what is stored; also what the version before this one left."""
+        async with self._lock:
+            await self._follow()
+        async for document in self._database["people"].find({}):
+            await self.record(facts_of_people(document))
+        async for document in self._database["submissions"].find({}):
+            await self.record(facts_of_items(document))
 
-    async def joined(self, event: PersonRegistered) -> None:
-        """Count a member, once."""
-        path = f"people.{key_of(event.subject_id)}"
-        await self._people.update_one(
-            {"_id": shard_of(event.subject_id), path: {"$exists": False}},
-            {
-                "$set": {path: event.country},
-                "$inc": {"members": 1, f"countries.{event.country}": 1},
-                "$max": {"as_of": event.occurred_at},
-            },
-        )
+    async def record(self, facts: Iterable[Fact]) -> None:
+        """Store what is news in these facts. Returns when it is stored for good."""
+        given = list(facts)
+        async with self._lock:
+            while news := newest(fact for fact in given if self._count.is_news(fact))[:ENTRY_FACTS]:
+                number = self._number + 1
+                if await self._log.append([{"_id": number, "facts": text_of(news)}]):
+                    self._take(number, news)
+                    await self._check()
+                else:
+                    await self._follow()
 
-    async def received(self, event: SubmissionReceived) -> None:
-        """Count a submission, once for all its revisions."""
-        path = f"items.{key_of(event.subject_id)}.received"
-        await self._submissions.update_one(
-            {"_id": shard_of(event.subject_id), path: {"$exists": False}},
-            {
-                "$set": {path: True},
-                "$inc": {"received": 1, "rev": 1},
-                "$max": {"received_at": event.occurred_at},
-            },
-        )
-
-    async def withdrawn(self, event: SubmissionWithdrawn) -> None:
-        """Count a withdrawal, once. It takes nothing from the submissions that were accepted."""
-        path = f"items.{key_of(event.subject_id)}.withdrawn"
-        await self._submissions.update_one(
-            {"_id": shard_of(event.subject_id), path: {"$exists": False}},
-            {
-                "$set": {path: True},
-                "$inc": {"withdrawn": 1, "rev": 1},
-                "$max": {"withdrawn_at": event.occurred_at},
-            },
-        )
-
-    async def delivered(self, event: DeliveryChanged) -> None:
-        """Take in the newest state of a delivery; an older one changes nothing."""
-        shard, item = shard_of(event.submission_id), f"items.{key_of(event.submission_id)}"
-        code = key_of(event.code)
-        while True:
-            document = await self._submissions.find_one({"_id": shard}, {"rev": 1, f"{item}.deliveries": 1})
-            if document is None:
-                await self.prepare()
-                continue
-            stored = document.get("items", {}).get(key_of(event.submission_id), {}).get("deliveries", {})
-            before = {key: Seen(*one) for key, one in stored.items()}
-            now = seen_of(event)
-            if code in before and before[code].version >= now.version:
-                return
-            (was_shown, was_video), (shown, video) = visible(before), visible({**before, code: now})
-            changed = await self._submissions.update_one(
-                {"_id": shard, "rev": document["rev"]},
-                {
-                    "$set": {f"{item}.deliveries.{code}": list(now)},
-                    "$inc": {"rev": 1, "published": shown - was_shown, "videos": video - was_video},
-                    "$max": {"delivered_at": event.occurred_at},
-                },
-            )
-            if changed.matched_count:
-                return
-
-    async def members(self) -> tuple[Standing, Standing]:
+    async def members(self) -> tuple[Tally, Tally]:
         """How many members, from how many countries."""
-        fields = {"members": 1, "countries": 1, "as_of": 1}
-        documents = await self._people.find({}, fields).to_list(None)
-        countries = {country for document in documents for country in document.get("countries", {})}
-        as_of = _latest(documents, "as_of")
-        return Standing(_sum(documents, "members"), as_of), Standing(len(countries), as_of)
+        return (await self._latest()).members()
 
-    async def submissions(self) -> dict[str, Standing]:
-        """How many were received, and are visible now, and are visible videos."""
-        fields = {"received": 1, "published": 1, "videos": 1, "received_at": 1, "delivered_at": 1}
-        documents = await self._submissions.find({}, fields).to_list(None)
-        received_at, delivered_at = _latest(documents, "received_at"), _latest(documents, "delivered_at")
-        shown_at = delivered_at or received_at
-        return {
-            "submissions": Standing(_sum(documents, "received"), received_at),
-            "published": Standing(_sum(documents, "published"), shown_at),
-            "videos": Standing(_sum(documents, "videos"), shown_at),
-            "deliveries": Standing(0, delivered_at),
-        }
+    async def submissions(self) -> dict[str, Tally]:
+        """How many submissions were received, and are visible now, and are visible videos."""
+        return (await self._latest()).submissions()
 
+    async def _latest(self) -> Count:
+        async with self._lock:
+            await self._follow()
+        return self._count
 
-def _sum(documents: list[Document], field: str) -> int:
-    return sum(int(document.get(field, 0)) for document in documents)
+    async def _follow(self) -> None:
+        """Take in what others have written, or what was there before this process."""
+        async for document in self._checkpoints.after(self._checkpoint):
+            self._checkpoint = document["_id"]
+            if self._number < document["until"]:
+                self._count.take(facts_in(document["facts"]))
+                self._number = document["until"]
+            self._forget(document["until"])
+        async for document in self._log.after(self._number):
+            self._take(document["_id"], facts_in(document["facts"]))
 
+    def _take(self, number: int, facts: list[Fact]) -> None:
+        self._count.take(facts)
+        self._number = number
+        self._since.append((number, facts))
+        self._facts_since += len(facts)
 
-def _latest(documents: list[Document], field: str) -> datetime | None:
-    times: list[Any] = [document[field] for document in documents if document.get(field)]
-    return max(times, default=None)
+    def _forget(self, until: int) -> None:
+        while self._since and self._since[0][0] <= until:
+            self._facts_since -= len(self._since.popleft()[1])
+
+    async def _check(self) -> None:
+        """Make a checkpoint when enough lies behind the last one. If somebody else makes it, theirs holds."""
+        if self._facts_since < CHECKPOINT_FACTS and len(self._since) < CHECKPOINT_ENTRIES:
+            return
+        facts = newest(fact for _, entry in self._since for fact in entry)
+        document = {"_id": self._checkpoint + 1, "until": self._number, "facts": text_of(facts)}
+        if await self._checkpoints.append([document]):
+            self._checkpoint += 1
+            self._forget(self._number)
+        else:
+            await self._follow()

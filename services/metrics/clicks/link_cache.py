@@ -3,13 +3,15 @@
 import re
 from asyncio import wait_for
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError, PyMongoError
 
 from shared.events import DeliveryChanged
-from shared.storage.mongo import Collection
+from shared.storage.mongo import Collection, is_duplicate
 
 CODE: Final = re.compile(r"[a-z2-7]{10}")
 REMEMBERED: Final = 50_000
@@ -27,6 +29,11 @@ def well_formed(code: str) -> str | None:
 def fallback(public_url: str, code: str) -> str:
     """Where an unknown code leads: a file that the publisher writes before anything is posted."""
     return f"{public_url}/go/{code}"
+
+
+def _link(event: DeliveryChanged) -> UpdateOne:
+    link = {"target": event.target, "version": event.version, "delivery": event.subject_id}
+    return UpdateOne({"_id": event.code, "version": {"$lt": event.version}}, {"$set": link}, upsert=True)
 
 
 class Links:
@@ -73,16 +80,23 @@ class Links:
         except OSError:
             return
 
-    async def learn(self, event: DeliveryChanged) -> None:
-        """Store where a delivery's code leads; an older event changes nothing."""
-        link = {"target": event.target, "version": event.version, "delivery": event.subject_id}
+    async def learn(self, events: Sequence[DeliveryChanged]) -> None:
+        """Store where deliveries' codes lead; an older event changes nothing."""
+        latest: dict[str, DeliveryChanged] = {}
+        for event in events:
+            if event.code not in latest or latest[event.code].version < event.version:
+                latest[event.code] = event
+        older: set[int] = set()
         try:
-            await self._collection.update_one(
-                {"_id": event.code, "version": {"$lt": event.version}}, {"$set": link}, upsert=True
-            )
-        except DuplicateKeyError:
-            return
-        self.remember(event.code, event.target)
+            await self._collection.bulk_write([_link(event) for event in latest.values()], ordered=False)
+        except BulkWriteError as error:
+            if not is_duplicate(error):
+                raise
+            # The upsert of an older version finds no older document, and the newer one in its place.
+            older = {one["index"] for one in (error.details or {})["writeErrors"]}
+        for index, event in enumerate(latest.values()):
+            if index not in older:
+                self.remember(event.code, event.target)
 
     async def target(self, code: str, *, ask: bool = True) -> str | None:
         """Where a code leads, if that is known or, with `ask`, the database says so in time."""

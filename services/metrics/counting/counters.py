@@ -4,8 +4,9 @@ Each is replaced whole, because changing thousands of places one by one costs th
 this process wrote last it still has, so it need not read it before the next time.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from pymongo import ReplaceOne
@@ -13,18 +14,21 @@ from pymongo.errors import BulkWriteError
 
 from services.metrics.counting.documents import counter_document, counter_id, sums_in, table_of
 from services.metrics.counting.model import DAY
-from services.metrics.counting.sums import Sums, Table, merge
+from services.metrics.counting.read_cache import ReadCache
+from services.metrics.counting.sums import ByMeasure, Sums, Table, merge
 from shared.storage.mongo import Collection, Document, is_duplicate
 
 REMEMBERED: Final = 300
 """Documents kept in memory."""
+PORTION_BYTES: Final = 1 << 20
+"""Written at once, so that no write comes near the time limit however much there is to tell apart."""
 
 
 class CounterTables:
     """The collection `counters`."""
 
     def __init__(self, collection: Collection) -> None:
-        self._collection = collection
+        self._collection, self._kept = collection, ReadCache(collection)
         self._written: OrderedDict[str, tuple[int, Sums]] = OrderedDict()
 
     async def add(
@@ -37,7 +41,9 @@ class CounterTables:
         whole = since(folded)
         states = await self._states(counter_id(generation, table) for table in whole)
         parts = {folded: whole}
-        requests, written = [], {}
+        portion: dict[str, ReplaceOne[Document]] = {}
+        written: dict[str, tuple[int, Sums]] = {}
+        size = 0
         for table in whole:
             id_ = counter_id(generation, table)
             upto, sums = states[id_]
@@ -49,16 +55,28 @@ class CounterTables:
             total = merge({key: list(place) for key, place in sums.items()}, parts[base][table])
             written[id_] = (last, total)
             document = counter_document(generation, table, last, total)
-            requests.append(ReplaceOne({"_id": id_, "upto": upto}, document))
-        if requests:
-            self._forget(written)
-            result = await self._collection.bulk_write(requests, ordered=False)
-            if result.matched_count != len(requests):
-                return False
-            self._written.update(written)
-            while len(self._written) > REMEMBERED:
-                self._written.popitem(last=False)
+            portion[id_] = ReplaceOne({"_id": id_, "upto": upto}, document)
+            size += len(document["sums"])
+            if size >= PORTION_BYTES:
+                if not await self._replace(portion):
+                    return False
+                portion, size = {}, 0
+            # Documents may be large: others are served in between.
+            await asyncio.sleep(0)
+        if not await self._replace(portion):
+            return False
+        self._written.update(written)
+        while len(self._written) > REMEMBERED:
+            self._written.popitem(last=False)
         return True
+
+    async def _replace(self, portion: Mapping[str, ReplaceOne[Document]]) -> bool:
+        """Replace documents; False when one of them was not what it was."""
+        if not portion:
+            return True
+        self._forget(portion)
+        result = await self._collection.bulk_write(list(portion.values()), ordered=False)
+        return bool(result.matched_count == len(portion))
 
     def _forget(self, ids: Iterable[str]) -> None:
         for id_ in ids:
@@ -94,6 +112,23 @@ class CounterTables:
         by_id = {counter_id(generation, table): table for table in tables}
         documents = await self._collection.find({"_id": {"$in": list(by_id)}}).to_list(None)
         return {by_id[document["_id"]]: sums_in(document) for document in documents}
+
+    async def whole(self, table: Table, generation: int, folded: int) -> ByMeasure:
+        """The rows of all time or of one month, of which all entries up to `folded` are taken in."""
+        found = await self._kept.read(
+            {"_id": counter_id(generation, table)}, (generation, folded), days=False
+        )
+        return found[0] if found else {}
+
+    async def by_day(
+        self, group: str, generation: int, first: str, last: str, folded: int
+    ) -> list[ByMeasure]:
+        """One grouping's rows day by day, the day their last value, from `first` to `last` (both included)."""
+        bounds = {
+            "$gte": counter_id(generation, Table(first, group)),
+            "$lte": counter_id(generation, Table(last, group)),
+        }
+        return await self._kept.read({"_id": bounds}, (generation, folded), days=True)
 
     async def days(self, group: str, generation: int, first: str, last: str) -> dict[str, Sums]:
         """One grouping's counters day by day, from `first` to `last` (`YYYY-MM-DD`, both included)."""

@@ -165,6 +165,8 @@ class Accounts:
         self.by_submission: dict[str, list[str]] = {}
         self.with_people: set[str] = set()
         """Codes of deliveries of which it is known how many people they reached."""
+        self.people_changed = 0
+        """Goes up whenever a figure of people reached, or a delivery, comes."""
         self.memory = Memory(remembered)
 
     def of(self, code: str) -> Account:
@@ -179,10 +181,12 @@ class Accounts:
         self.of(code).figures.setdefault(span, {})[audience] = figure
         if span.metric == REACHED:
             self.with_people.add(code)
+            self.people_changed += 1
 
     def know(self, delivery: Delivery) -> None:
         """From now on the code is this delivery's."""
         self.of(delivery.code).delivery = delivery
+        self.people_changed += 1
         codes = self.by_submission.setdefault(delivery.submission_id, [])
         if delivery.code not in codes:
             codes.append(delivery.code)
@@ -277,6 +281,16 @@ def admit_delivery(accounts: Accounts, delivery: Delivery) -> Entry | None:
     for span, figures in account.figures.items():
         found += changes(delivery.code, {}, standing(span, figures))
     return Entry(accounts.number + 1, "known", known=delivery, changes=tuple(found))
+
+
+def admit_deliveries(accounts: Accounts, deliveries: Iterable[Delivery]) -> list[Entry]:
+    """The next entries, one for each delivery that was not known. What one changes has no part in another."""
+    unknown = {one.code: one for one in deliveries if not accounts.is_known(one.code)}
+    entries = [admit_delivery(accounts, one) for one in unknown.values()]
+    return [
+        replace(entry, number=accounts.number + place)
+        for place, entry in enumerate(filter(None, entries), start=1)
+    ]
 
 
 def in_sequence(entry: Entry, first: int, last: int) -> Entry:

@@ -1,8 +1,7 @@
 """The journal: every admitted event of reach, in numbered documents, each written once. The source of a rebuild.
 
-The number is the fence. Whoever writes entry n has taken in all entries before it; if somebody else was faster, the
-database refuses the second n, and the slower one reads on and decides again. So an event is admitted once, however often
-and by however many replicas it is handled, and what an entry changes is worked out on the state that it follows.
+Whoever writes entry n has taken in all entries before it (`numbered.py`). So an event is admitted once, however often and
+by however many replicas it is handled, and what an entry changes is worked out on the state that it follows.
 
 Events are kept as columns: ids of 16 bytes, times and values of 8, codes as one JSON text, each other value once in a
 table. A thousand events are a dozen fields, which the database takes in much faster than a thousand.
@@ -13,15 +12,12 @@ from json import dumps, loads
 from struct import pack, unpack
 from typing import Final
 
-from pymongo.errors import DuplicateKeyError
-
 from services.metrics.counting.delivery_reach import SLOT_MS, Entry, slots_of
 from services.metrics.counting.model import Cell, Change, Click, Delivery, Dims, Sample
-from shared.failures import Unavailable
 from shared.storage.mongo import Collection, Document
+from shared.storage.numbered_log import NumberedLog
 
 ID_BYTES: Final = 16
-PAGE: Final = 64
 
 
 def whole_numbers(values: Sequence[int]) -> bytes:
@@ -171,37 +167,20 @@ class Journal:
     """The numbered documents."""
 
     def __init__(self, collection: Collection) -> None:
-        self._collection = collection
+        self._collection, self._log = collection, NumberedLog(collection)
 
     async def prepare(self) -> None:
         """The index by which it is found whether an event was admitted."""
         await self._collection.create_index([("slots", 1)], name="slots")
 
-    async def write(self, entry: Entry) -> bool:
-        """Write an entry; False when somebody else has written this number.
-
-        A time-out may mean that it is written: reading on from the last number known tells.
-        """
-        try:
-            await self._collection.insert_one(document_of(entry))
-        except DuplicateKeyError:
-            return False
-        return True
+    async def write(self, *entries: Entry) -> int:
+        """Write consecutive entries; how many of the first took their numbers before somebody else did."""
+        return await self._log.append([document_of(entry) for entry in entries])
 
     async def after(self, number: int, until: int | None = None) -> AsyncIterator[Entry]:
         """The entries behind a number, in order. Raises `Unavailable` when one is missing in between."""
-        while True:
-            top = number + PAGE if until is None else min(until, number + PAGE)
-            cursor = self._collection.find({"_id": {"$gt": number, "$lte": top}}).sort("_id", 1)
-            documents = await cursor.to_list(None)
-            for document in documents:
-                if document["_id"] != number + 1:
-                    text = f"the journal (entry {number + 1} cannot be read yet)"
-                    raise Unavailable(text)
-                number += 1
-                yield entry_in(document)
-            if not documents:
-                return
+        async for document in self._log.after(number, until):
+            yield entry_in(document)
 
     async def ids_of(self, slots: Iterable[int]) -> list[tuple[int, int]]:
         """Every admitted event of these slots, as `(slot, id)`."""

@@ -28,12 +28,12 @@ from services.metrics.counting.documents import (
     sums_in,
     table_of,
 )
-from services.metrics.counting.journal import PAGE
 from services.metrics.counting.service import HEAD, Counts
 from services.metrics.counting.sums import Sums, Table, merge
 from services.metrics.settings import MetricsSettings
 from shared.settings import SettingsError
 from shared.storage.mongo import Database, Document, connect
+from shared.storage.numbered_log import PAGE
 
 NO_LIMIT: Final = sys.maxsize
 WRITE_AT_ONCE: Final = 200

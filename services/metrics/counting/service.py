@@ -19,7 +19,7 @@ from services.metrics.counting.delivery_reach import (
     Accounts,
     Entry,
     admit_clicks,
-    admit_delivery,
+    admit_deliveries,
     admit_samples,
     in_sequence,
     shard_of,
@@ -32,12 +32,13 @@ from services.metrics.counting.documents import (
     accounts_in,
     additions,
 )
-from services.metrics.counting.journal import PAGE, Journal
+from services.metrics.counting.journal import Journal
 from services.metrics.counting.model import Click, Delivery, Sample
 from services.metrics.counting.sums import Sums, Table
 from services.metrics.counting.together import Together
 from shared.failures import Unavailable
 from shared.storage.mongo import Database, Document
+from shared.storage.numbered_log import PAGE
 
 FOLD_SECONDS: Final = 0.15
 """When no entry came for so long, the counters are brought up to those that did."""
@@ -103,10 +104,21 @@ class Counts:
         entry = await self._append(lambda accounts: admit_samples(accounts, samples), samples, first, last)
         return set() if entry is None else {event.id for event in entry.events}
 
-    async def know(self, delivery: Delivery) -> bool:
-        """Give a code its delivery; what was counted for the code before is broken down from now on too."""
-        entry = await self._append(lambda accounts: admit_delivery(accounts, delivery), (), 0, 0)
-        return entry is not None
+    async def know(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Give codes their deliveries; what was counted for a code before is broken down from now on too.
+
+        Gives back those that were not known.
+        """
+        found: list[Delivery] = []
+        async with self._lock:
+            while entries := admit_deliveries(self.accounts, deliveries):
+                written = await self.journal.write(*entries[:PAGE])
+                for entry in entries[:written]:
+                    self._take(entry)
+                found += [entry.known for entry in entries[:written] if entry.known is not None]
+                if not written:
+                    await self._follow()
+        return found
 
     async def _append(
         self, admit: Admission, events: Sequence[Click] | Sequence[Sample], first: int, last: int

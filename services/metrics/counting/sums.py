@@ -9,7 +9,8 @@ places of a breakdown by hashtag.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import combinations
+from itertools import chain, combinations
+from operator import attrgetter
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -23,6 +24,7 @@ GROUPINGS: Final = tuple(group for size in range(3) for group in combinations(DI
 ALL_TIME: Final = "all"
 WHOLE: Final = "*"
 """The grouping by nothing."""
+_VALUE: Final = attrgetter("value")
 
 
 class Measure(NamedTuple):
@@ -41,6 +43,9 @@ class Row(NamedTuple):
     value: int
     as_of: int
 
+
+ByMeasure = Mapping[Measure, Sequence[Row]]
+"""Rows by what they measure, the largest first."""
 
 CLICKED: Final = Measure(CLICKS, DELTA, CLICKS_SOURCE)
 
@@ -167,6 +172,25 @@ def _changes(
             key = (dims_of(code), cell)
             before = found.get(key, (0, 0, 0))
             found[key] = (before[0] + value, before[1] + figures, max(before[2], as_of))
+    return found
+
+
+def by_measure(found: Iterable[Row]) -> ByMeasure:
+    """Rows measure by measure, the largest first."""
+    parts: dict[Measure, list[Row]] = {}
+    for row in found:
+        parts.setdefault(row.measure, []).append(row)
+    for part in parts.values():
+        part.sort(key=lambda row: (-row.value, row.values))
+    return parts
+
+
+def joined(parts: Sequence[ByMeasure]) -> list[Row]:
+    """All rows, measure by measure, the largest first. Each part is in order already."""
+    found: list[Row] = []
+    for measure in sorted({measure for part in parts for measure in part}):
+        own = [part[measure] for part in parts if measure in part]
+        found += own[0] if len(own) == 1 else sorted(chain(*own), key=_VALUE, reverse=True)
     return found
 
 

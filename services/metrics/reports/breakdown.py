@@ -1,24 +1,40 @@
 """Answers to `GET /v1/reach`: breakdowns read from the counters, or, for what they don't hold, from the accounts."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import asyncio
+from calendar import monthrange
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import product
 from typing import Final, NamedTuple
 
-from services.metrics.counting.delivery_reach import Account
+from services.metrics.counting.delivery_reach import Account, Accounts
 from services.metrics.counting.model import (
     CLICKS,
     CLICKS_SOURCE,
+    DAY,
     DELTA,
     NOBODY,
     REACHED,
     Delivery,
+    Dims,
     end_of,
     standing,
 )
 from services.metrics.counting.service import Counts
-from services.metrics.counting.sums import ALL_TIME, AUDIENCE, DIMENSIONS, Measure, Row, Table, name_of, rows
+from services.metrics.counting.sums import (
+    ALL_TIME,
+    AUDIENCE,
+    DIMENSIONS,
+    ByMeasure,
+    Measure,
+    Row,
+    Table,
+    by_measure,
+    joined,
+    name_of,
+    rows,
+)
 
 DAY_DIMENSION: Final = "day"
 BY: Final = (*DIMENSIONS, DAY_DIMENSION)
@@ -26,6 +42,12 @@ PAIR: Final = 2
 FIRST_DAY: Final = "0001-01-01"
 LAST_DAY: Final = "9999-12-31"
 MOST_MONTHS: Final = 600
+AT_ONCE: Final = 100
+"""Accounts that are walked through before others are served."""
+KEPT_ANSWERS: Final = 100
+
+Sees = Callable[[Dims], bool]
+"""Whether somebody may see the reach of such a delivery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +75,10 @@ class Question:
 
 
 class Answer(NamedTuple):
-    """One row: a value for each dimension asked for, empty where there is none."""
+    """Rows measure by measure, the largest first. `columns` names their values; an empty value is none."""
 
-    values: dict[str, str]
-    row: Row
+    columns: tuple[str, ...]
+    rows: list[Row]
 
 
 def cover(first: str, last: str) -> list[str] | None:
@@ -67,50 +89,67 @@ def cover(first: str, last: str) -> list[str] | None:
     periods = []
     day = start
     while day <= end:
-        after = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-        if day.day == 1 and after - timedelta(days=1) <= end:
-            periods.append(day.isoformat()[:7])
-            day = after
-        else:
-            periods.append(day.isoformat())
-            day += timedelta(days=1)
+        month_end = day.replace(day=monthrange(day.year, day.month)[1])
+        whole = day.day == 1 and month_end <= end
+        periods.append(day.isoformat()[:7] if whole else day.isoformat())
+        if (last_day := month_end if whole else day) == date.max:
+            break
+        day = last_day + timedelta(days=1)
     return periods
 
 
-async def answer(counts: Counts, question: Question) -> list[Answer]:
-    """The rows of a breakdown, the largest first."""
-    if len(question.group) > PAIR:
-        found = list(walk(counts.accounts.by_code.values(), question, summed=True))
-    else:
-        found = await _from_counters(counts, question)
-    accounts = counts.accounts
-    found += walk([accounts.by_code[code] for code in accounts.with_people], question, summed=False)
-    by_measure: dict[Measure, list[Answer]] = {}
-    for one in found:
-        by_measure.setdefault(one.row.measure, []).append(one)
-    for answers in by_measure.values():
-        answers.sort(key=lambda one: (-one.row.value, one.row.values))
-    return [one for measure in sorted(by_measure) for one in by_measure[measure]]
+class Breakdowns:
+    """Answers questions. What was read for one is kept for the next, as long as nothing more was counted."""
 
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._people: dict[Question, tuple[Accounts, int, ByMeasure]] = {}
+        """The answers about people reached, with the state that they were worked out on."""
 
-async def _from_counters(counts: Counts, question: Question) -> list[Answer]:
-    generation, group = counts.accounts.generation, question.group
-    name = name_of(group)
-    if question.by_day or (question.bounded and cover(question.first, question.last) is None):
-        days = await counts.counters.days(name, generation, question.first, question.last)
+    async def answer(self, question: Question, sees: Sees | None = None) -> Answer:
+        """The rows of a breakdown; with `sees`, of those deliveries alone that somebody may see."""
+        columns = (*question.group, DAY_DIMENSION) if question.by_day else question.group
+        asked = replace(question, by=columns)
+        accounts = self._counts.accounts
+        if sees is None and len(question.group) <= PAIR:
+            parts = [*await self._from_counters(asked), await self._people_reached(asked)]
+        else:
+            chosen = [
+                account
+                for account in accounts.by_code.values()
+                if account.delivery is not None and (sees is None or sees(account.delivery.dims))
+            ]
+            parts = [by_measure(await walk(chosen, asked, summed=summed)) for summed in (True, False)]
+        return Answer(columns, joined(parts))
+
+    async def _from_counters(self, question: Question) -> list[ByMeasure]:
+        counters, group = self._counts.counters, name_of(question.group)
+        head = await self._counts.head()
+        generation, folded = head["generation"], head["folded"]
         if question.by_day:
-            return [_answer(question, row, day) for day, sums in days.items() for row in rows([sums])]
-        return [_answer(question, row) for row in rows(days.values())]
-    periods = (cover(question.first, question.last) or []) if question.bounded else [ALL_TIME]
-    tables = await counts.counters.read([Table(period, name) for period in periods], generation)
-    return [_answer(question, row) for row in rows(tables.values())]
+            return await counters.by_day(group, generation, question.first, question.last, folded)
+        periods = cover(question.first, question.last) if question.bounded else [ALL_TIME]
+        if periods is None:
+            days = await counters.days(group, generation, question.first, question.last)
+            return [by_measure(rows(days.values()))]
+        if len(periods) == 1 and not DAY.fullmatch(periods[0]):
+            return [await counters.whole(Table(periods[0], group), generation, folded)]
+        tables = await counters.read([Table(period, group) for period in periods], generation)
+        return [by_measure(rows(tables.values()))]
 
-
-def _answer(question: Question, row: Row, day: str = "") -> Answer:
-    values = dict(zip(question.group, row.values, strict=True))
-    if question.by_day:
-        values[DAY_DIMENSION] = day
-    return Answer(values, row)
+    async def _people_reached(self, question: Question) -> ByMeasure:
+        accounts = self._counts.accounts
+        kept = self._people.get(question)
+        if kept is not None and kept[0] is accounts and kept[1] == accounts.people_changed:
+            return kept[2]
+        changed = accounts.people_changed
+        found = by_measure(
+            await walk([accounts.by_code[code] for code in accounts.with_people], question, summed=False)
+        )
+        if len(self._people) >= KEPT_ANSWERS:
+            self._people.clear()
+        self._people[question] = (accounts, changed, found)
+        return found
 
 
 class _Stand(NamedTuple):
@@ -140,27 +179,36 @@ def _stands(account: Account, *, by_audience: bool, summed: bool) -> Iterator[_S
                 yield _Stand(measure, cell.day, cell.audience, *amount)
 
 
-def walk(accounts: Iterable[Account], question: Question, *, summed: bool) -> list[Answer]:
-    """A breakdown by any number of dimensions, account by account: of what is summed, or of the people reached. Pure."""
-    sums: dict[tuple[Measure, tuple[str, ...]], tuple[int, int]] = {}
-    for account in accounts:
-        if account.delivery is None:
+Places = dict[tuple[Measure, tuple[str, ...]], tuple[int, int]]
+
+
+async def walk(accounts: Sequence[Account], question: Question, *, summed: bool) -> list[Row]:
+    """A breakdown by any number of dimensions, account by account: of what is summed, or of the people reached.
+
+    Others are served in between, however many accounts there are.
+    """
+    places: Places = {}
+    for start in range(0, len(accounts), AT_ONCE):
+        for account in accounts[start : start + AT_ONCE]:
+            _put(account, question, places, summed=summed)
+        await asyncio.sleep(0)
+    return [Row(values, measure, *place) for (measure, values), place in places.items()]
+
+
+def _put(account: Account, question: Question, places: Places, *, summed: bool) -> None:
+    if account.delivery is None:
+        return
+    for stand in _stands(account, by_audience=AUDIENCE in question.by, summed=summed):
+        if stand.figures <= 0 or not question.first <= stand.day <= question.last:
             continue
-        for stand in _stands(account, by_audience=AUDIENCE in question.by, summed=summed):
-            if stand.figures <= 0 or not question.first <= stand.day <= question.last:
-                continue
-            for values in product(*(_options(account.delivery, stand, name) for name in question.by)):
-                key = (stand.measure, values)
-                value, as_of = sums.get(key, (0, 0))
-                sums[key] = (
-                    (value + stand.value, max(as_of, stand.as_of))
-                    if summed
-                    else max((value, as_of), (stand.value, stand.as_of))
-                )
-    return [
-        Answer(dict(zip(question.by, values, strict=True)), Row(values, measure, *place))
-        for (measure, values), place in sums.items()
-    ]
+        for values in product(*(_options(account.delivery, stand, name) for name in question.by)):
+            key = (stand.measure, values)
+            value, as_of = places.get(key, (0, 0))
+            places[key] = (
+                (value + stand.value, max(as_of, stand.as_of))
+                if summed
+                else max((value, as_of), (stand.value, stand.as_of))
+            )
 
 
 def _options(delivery: Delivery, stand: _Stand, dimension: str) -> Sequence[str]:

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from services.metrics.census.store import Roll, Standing
+from services.metrics.census.model import Tally
+from services.metrics.census.store import Census
 from services.metrics.counting.model import CLICKS_SOURCE, moment
 from services.metrics.counting.service import Counts
 from services.metrics.counting.sums import ALL_TIME, WHOLE, Row, Table, rows
@@ -24,9 +25,9 @@ class Figure(NamedTuple):
 Figures = dict[str, Figure | None]
 
 
-def stood(standing: Standing, source: str) -> Figure | None:
+def counted(tally: Tally, source: str) -> Figure | None:
     """A count as a figure. Pure."""
-    return None if standing.as_of is None else Figure(standing.value, source, standing.as_of)
+    return None if tally.as_of is None else Figure(tally.value, source, tally.as_of)
 
 
 def totalled(total: Total | None) -> Figure | None:
@@ -34,10 +35,10 @@ def totalled(total: Total | None) -> Figure | None:
     return None if total is None else Figure(total.value, total.source, moment(total.as_of))
 
 
-async def figures_of(roll: Roll, counts: Counts) -> Figures:
+async def figures_of(census: Census, counts: Counts) -> Figures:
     """What `GET /v1/campaign` says."""
-    members, countries = await roll.members()
-    there = await roll.submissions()
+    members, countries = await census.members()
+    there = await census.submissions()
     tables = await counts.counters.read([Table(ALL_TIME, WHOLE)], counts.accounts.generation)
     measured: list[Row] = rows(tables.values())
     followed = totalled(clicks(measured))
@@ -46,11 +47,11 @@ async def figures_of(roll: Roll, counts: Counts) -> Figures:
         # There are links and nobody has followed one: that is a count, and it is none.
         followed = Figure(0, CLICKS_SOURCE, linked_at)
     return {
-        "members": stood(members, PERSON_REGISTERED.subject),
-        "countries": stood(countries, PERSON_REGISTERED.subject),
-        "submissions": stood(there["submissions"], SUBMISSION_RECEIVED.subject),
-        "published": stood(there["published"], DELIVERY_CHANGED.subject),
-        "videos": stood(there["videos"], DELIVERY_CHANGED.subject),
+        "members": counted(members, PERSON_REGISTERED.subject),
+        "countries": counted(countries, PERSON_REGISTERED.subject),
+        "submissions": counted(there["submissions"], SUBMISSION_RECEIVED.subject),
+        "published": counted(there["published"], DELIVERY_CHANGED.subject),
+        "videos": counted(there["videos"], DELIVERY_CHANGED.subject),
         "views": totalled(views(measured)),
         "reached": totalled(reached(counts.accounts)),
         "clicks": followed,

@@ -1,11 +1,12 @@
 """What the reach page shows, put together from rows. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from services.metrics.counting.model import CUMULATIVE, REACHED, moment
+from services.metrics.counting.sums import Row
 from services.metrics.reports.breakdown import Answer
 from services.metrics.reports.totals import joined
 
@@ -49,9 +50,9 @@ class Crossed:
     left_out: int
 
 
-def measures(totals: Iterable[Answer]) -> list[Shown]:
+def measures(totals: Answer) -> list[Shown]:
     """What was measured: views first, then our clicks, then the rest by name."""
-    found = {Shown(one.row.measure.metric, one.row.measure.kind) for one in totals}
+    found = {Shown(row.measure.metric, row.measure.kind) for row in totals.rows}
     first = ["views", "clicks"]
     return sorted(found, key=lambda one: (first.index(one.metric) if one.metric in first else 9, one))
 
@@ -61,39 +62,40 @@ def choose(measured: Sequence[Shown], asked: str | None) -> Shown | None:
     return next((one for one in measured if one.name == asked), measured[0] if measured else None)
 
 
-def _values(answers: Iterable[Answer], shown: Shown, *dimensions: str) -> dict[tuple[str, ...], int]:
+def _values(answer: Answer, shown: Shown, *dimensions: str) -> dict[tuple[str, ...], int]:
     """One value per combination, whatever the sources: a sum of counts, the largest of people reached."""
     found: dict[tuple[str, ...], int] = {}
-    for one in _of(answers, shown):
-        key = tuple(one.values[dimension] for dimension in dimensions)
+    places = [answer.columns.index(dimension) for dimension in dimensions]
+    for row in _of(answer, shown):
+        key = tuple(row.values[place] for place in places)
         if shown.metric == REACHED:
-            found[key] = max(found.get(key, 0), one.row.value)
+            found[key] = max(found.get(key, 0), row.value)
         else:
-            found[key] = found.get(key, 0) + one.row.value
+            found[key] = found.get(key, 0) + row.value
     return found
 
 
-def _of(answers: Iterable[Answer], shown: Shown) -> list[Answer]:
-    return [one for one in answers if (one.row.measure.metric, one.row.measure.kind) == shown]
+def _of(answer: Answer, shown: Shown) -> list[Row]:
+    return [row for row in answer.rows if (row.measure.metric, row.measure.kind) == shown]
 
 
-def ranked(answers: Sequence[Answer], shown: Shown, dimension: str) -> Ranked:
+def ranked(answer: Answer, shown: Shown, dimension: str) -> Ranked:
     """One dimension, ranked."""
-    values = _values(answers, shown, dimension)
+    values = _values(answer, shown, dimension)
     order = sorted(values.items(), key=lambda item: (-item[1], item[0]))
-    mine = _of(answers, shown)
+    mine = _of(answer, shown)
     return Ranked(
         dimension,
         tuple((key[0], value) for key, value in order[:BARS]),
         max(0, len(order) - BARS),
-        joined(one.row.measure.source for one in mine),
-        max((moment(one.row.as_of) for one in mine), default=None),
+        joined(row.measure.source for row in mine),
+        max((moment(row.as_of) for row in mine), default=None),
     )
 
 
-def crossed(answers: Sequence[Answer], shown: Shown, first: str, second: str) -> Crossed:
+def crossed(answer: Answer, shown: Shown, first: str, second: str) -> Crossed:
     """Two dimensions against each other, the largest lines and columns first."""
-    values = _values(answers, shown, first, second)
+    values = _values(answer, shown, first, second)
     lines: dict[str, int] = {}
     columns: dict[str, int] = {}
     for (line, column), value in values.items():
@@ -110,11 +112,11 @@ def crossed(answers: Sequence[Answer], shown: Shown, first: str, second: str) ->
     )
 
 
-def trend(answers: Sequence[Answer], shown: Shown) -> list[tuple[date, int]]:
+def trend(answer: Answer, shown: Shown) -> list[tuple[date, int]]:
     """The days in their order, those without anything between them too. A cumulative figure has no trend."""
     if shown.kind == CUMULATIVE:
         return []
-    values = {date.fromisoformat(day): value for (day,), value in _values(answers, shown, "day").items()}
+    values = {date.fromisoformat(day): value for (day,), value in _values(answer, shown, "day").items()}
     if not values:
         return []
     last = max(values)

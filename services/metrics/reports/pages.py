@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.metrics.census.store import Roll
+from services.metrics.census.store import Census
 from services.metrics.counting.service import Counts
 from services.metrics.counting.sums import DIMENSIONS
-from services.metrics.reports.api import question_of
-from services.metrics.reports.breakdown import FIRST_DAY, LAST_DAY, Answer, Question, answer
+from services.metrics.reports.api import question_of, seen_by
+from services.metrics.reports.breakdown import FIRST_DAY, LAST_DAY, Answer, Breakdowns, Question
 from services.metrics.reports.campaign import NAMES, figures_of
 from services.metrics.reports.charts import choose, crossed, measures, ranked, trend
 from shared.campaign.model import Campaign
@@ -25,7 +25,13 @@ def _dimension(asked: str, otherwise: str) -> str:
 
 
 def page_routes(
-    counts: Counts, roll: Roll, guard: Guard, campaign: Campaign, web: Path, mount: str
+    breakdowns: Breakdowns,
+    counts: Counts,
+    census: Census,
+    guard: Guard,
+    campaign: Campaign,
+    web: Path,
+    mount: str,
 ) -> tuple[APIRouter, APIRouter]:
     """The page and its static files."""
     pages = Pages("metrics", web, mount, campaign=campaign.name)
@@ -34,7 +40,7 @@ def page_routes(
     @router.get(mount)
     async def reach(
         request: Request,
-        _who: Annotated[Principal, Depends(guard.staff)],
+        who: Annotated[Principal, Depends(guard.staff)],
         measure: str | None = None,
         from_: Annotated[str | None, Query(alias="from")] = None,
         to: str | None = None,
@@ -44,8 +50,8 @@ def page_routes(
         bounds = question_of(None, from_, to)
         asked = {"from": from_ or None, "to": to or None}
 
-        async def by(*dimensions: str) -> list[Answer]:
-            return await answer(counts, Question(dimensions, bounds.first, bounds.last))
+        async def by(*dimensions: str) -> Answer:
+            return await breakdowns.answer(Question(dimensions, bounds.first, bounds.last), seen_by(who))
 
         measured = measures(await by())
         shown = choose(measured, measure)
@@ -59,7 +65,7 @@ def page_routes(
         return pages.render(
             request,
             "reach.html",
-            figures=await figures_of(roll, counts),
+            figures=await figures_of(census, counts),
             names=NAMES,
             measured=measured,
             shown=shown,

@@ -7,19 +7,15 @@ from random import Random
 from uuid import uuid4
 
 import pytest
-from faststream.nats import NatsBroker, TestNatsBroker
 
-from services.metrics.census.store import Roll
+from services.metrics import handlers
+from services.metrics.census.handlers import join, withdraw
+from services.metrics.census.store import Census
 from services.metrics.clicks.link_cache import Links
-from services.metrics.counting import handlers
+from services.metrics.counting.handlers import count_clicks, count_samples
 from services.metrics.counting.service import Counts
-from shared.events import (
-    DELIVERY_CHANGED,
-    PERSON_REGISTERED,
-    SUBMISSION_WITHDRAWN,
-    PersonRegistered,
-    SubmissionWithdrawn,
-)
+from shared.bus.streams import CONSUMERS, Consumer
+from shared.events import STAFF_CHANGED, PersonRegistered, SubmissionWithdrawn
 from shared.failures import Unprocessable
 from shared.storage.mongo import Database, connect
 from tests.unit.metrics.happenings import click, delivery, sample
@@ -37,8 +33,8 @@ async def database(mongo_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def roll(database: Database) -> Roll:
-    made = Roll(database["people"], database["submissions"])
+async def census(database: Database) -> Census:
+    made = Census(database)
     await made.prepare()
     return made
 
@@ -50,45 +46,46 @@ async def counts(database: Database) -> Counts:
     return made
 
 
-@pytest.fixture
-async def broker(database: Database, roll: Roll, counts: Counts, tmp_path: Path) -> AsyncIterator[NatsBroker]:
-    real = NatsBroker()
-    handlers.wire(real)
-    links = Links(database["links"], tmp_path / "links.tsv")
-    for name, value in (("roll", roll), ("counts", counts), ("links", links)):
-        real.context.set_global(name, value)
-    async with TestNatsBroker(real) as in_memory:
-        yield in_memory
-
-
 async def test_a_delivery_is_known_linked_and_seen(
-    broker: NatsBroker, roll: Roll, counts: Counts, database: Database
+    census: Census, counts: Counts, database: Database, tmp_path: Path
 ) -> None:
+    links = Links(database["links"], tmp_path / "links.tsv")
     event = delivery(Random(1), 1).model_copy(update={"state": "posted", "version": 3})
+    before = delivery(Random(1), 1).model_copy(update={"target": "https://elsewhere.example"})
+    other = delivery(Random(2), 2)
 
-    for _ in range(3):
-        await broker.publish(event, DELIVERY_CHANGED.subject, stream=DELIVERY_CHANGED.stream)
+    for batch in ([(1, before), (2, event), (3, other)], [(2, event)], [(1, before), (3, other)]):
+        await handlers.follow(batch, census, counts, links)
 
     link = await database["links"].find_one({"_id": event.code})
-    assert counts.accounts.is_known(event.code)
+    assert (counts.accounts.is_known(event.code), counts.accounts.is_known(other.code)) == (True, True)
     assert link is not None
-    assert link["target"] == event.target
-    assert (await roll.submissions())["published"].value == 1
+    assert (link["target"], await links.target(event.code)) == (event.target, event.target)
+    assert (await census.submissions())["published"].value == 1
 
 
-async def test_members_and_withdrawals_are_counted_once(broker: NatsBroker, roll: Roll) -> None:
+async def test_members_and_withdrawals_are_counted_once(census: Census) -> None:
     person = PersonRegistered(
         event_id=uuid4(), occurred_at=NOW, subject_id="p", version=1, country="TR", languages=("tr",)
     )
     withdrawal = SubmissionWithdrawn(event_id=uuid4(), occurred_at=NOW, subject_id="s", version=2)
 
     for _ in range(2):
-        await broker.publish(person, PERSON_REGISTERED.subject, stream=PERSON_REGISTERED.stream)
-        await broker.publish(withdrawal, SUBMISSION_WITHDRAWN.subject, stream=SUBMISSION_WITHDRAWN.stream)
+        await join([(1, person), (2, person)], census)
+        await withdraw([(1, withdrawal)], census)
 
-    members, _ = await roll.members()
+    members, _ = await census.members()
     assert members.value == 1
-    assert (await roll.submissions())["submissions"].value == 0
+    assert (await census.submissions())["submissions"].value == 0
+
+
+@pytest.mark.parametrize(
+    "consumer", [one for one in CONSUMERS if one.service == "metrics" and one.topic is not STAFF_CHANGED]
+)
+def test_every_consumer_has_its_handler(consumer: Consumer, database: Database, tmp_path: Path) -> None:
+    links = Links(database["links"], tmp_path / "links.tsv")
+
+    assert consumer.topic in handlers.handlers(Census(database), Counts(database), links)
 
 
 async def test_batches_are_counted_with_where_they_lie_in_the_stream(
@@ -98,7 +95,7 @@ async def test_batches_are_counted_with_where_they_lie_in_the_stream(
     one = delivery(chance, 1)
     batch = [(sequence, click(chance, one)) for sequence in range(5, 9)]
 
-    await handlers.count_clicks([*batch, *batch], counts)
+    await count_clicks([*batch, *batch], counts)
 
     entry = await database["journal"].find_one({"_id": 1})
     assert entry is not None
@@ -111,4 +108,4 @@ async def test_a_sample_that_cannot_be_counted_is_named(counts: Counts) -> None:
     one = sample(chance, delivery(chance, 1), kind="period", day=None)
 
     with pytest.raises(Unprocessable, match="needs its day"):
-        await handlers.count_samples([(1, one)], counts)
+        await count_samples([(1, one)], counts)

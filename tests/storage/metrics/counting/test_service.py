@@ -28,7 +28,7 @@ async def feed(counts: Counts, events: Sequence[Event]) -> None:
     await counts.count([sample_of(event) for event in events if isinstance(event, ReachSampled)])
     for event in events:
         if isinstance(event, DeliveryChanged):
-            await counts.know(delivery_of(event))
+            await counts.know([delivery_of(event)])
 
 
 async def totals(counts: Counts, by: Sequence[str]) -> Totals:
@@ -134,7 +134,7 @@ async def test_clicks_wait_for_their_delivery(database: Database) -> None:
     await counts.drain()
     before = await totals(counts, ["channel"])
 
-    await counts.know(delivery_of(late))
+    await counts.know([delivery_of(late)])
     await counts.drain()
 
     assert before == Counter()
@@ -145,9 +145,9 @@ async def test_a_delivery_is_made_known_once(database: Database) -> None:
     one = delivery_of(delivery(Random(1), 1))
     first, second = await counting(database), await counting(database)
 
-    assert await first.know(one) is True
-    assert await first.know(one) is False
-    assert await second.know(one) is False
+    assert await first.know([one, one]) == [one]
+    assert await first.know([one]) == []
+    assert await second.know([one]) == []
 
 
 async def test_events_of_long_ago_are_still_recognised(database: Database) -> None:
@@ -155,7 +155,7 @@ async def test_events_of_long_ago_are_still_recognised(database: Database) -> No
     one = delivery(chance, 1)
     clicks = [click_of(click(chance, one)) for _ in range(50)]
     counts = await counting(database)
-    await counts.know(delivery_of(one))
+    await counts.know([delivery_of(one)])
     await counts.count(clicks)
 
     again = await counting(database)
@@ -168,8 +168,8 @@ async def test_it_is_remembered_whose_reach_has_changed(database: Database) -> N
     chance = Random(3)
     one, other = delivery(chance, 1), delivery(chance, 30)
     counts = await counting(database)
-    await counts.know(delivery_of(one))
-    await counts.know(delivery_of(other))
+    await counts.know([delivery_of(one)])
+    await counts.know([delivery_of(other)])
     counts.touched.clear()
 
     await counts.count([click_of(click(chance, one))])
