@@ -25,8 +25,6 @@ MOUNT: Final = "/reach"
 READERS: Final = {REACH_CLICKED: 3, REACH_SAMPLED: 3}
 """Batches of reach in work at a time: while one waits for the store, the others fetch, and what they have fetched shares a
 write. They fit into what the consumers may leave unacknowledged."""
-LINGER_SECONDS: Final = 0.02
-"""What happens singly waits so long for company."""
 
 
 def assemble(runtime: Runtime) -> Parts:

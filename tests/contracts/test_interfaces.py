@@ -16,6 +16,7 @@ from faststream.specification import AsyncAPI
 
 from shared.bus.consuming import consume
 from shared.bus.streams import CONSUMERS, PRODUCERS
+from shared.events import STAFF_CHANGED
 from shared.runtime.service import Process, build_runtime, create_app, wire
 from shared.settings import Settings
 
@@ -25,8 +26,11 @@ BATCHED: Final = frozenset(
     {
         ("ingest", "moderation.case_changed.v1"),
         ("ingest", "publishing.delivery_changed.v1"),
-        ("metrics", "reach.sampled.v1"),
-        ("metrics", "reach.clicked.v1"),
+        *(
+            ("metrics", one.topic.subject)
+            for one in CONSUMERS
+            if one.service == "metrics" and one.topic is not STAFF_CHANGED
+        ),
     }
 )
 """Consumed in batches, straight from the stream."""
