@@ -14,11 +14,12 @@ from services.ingest.status import handlers
 from services.ingest.status.store import Ledger
 from services.ingest.submissions import api
 from services.ingest.submissions.service import Reception
-from services.ingest.submissions.store import Submissions
+from services.ingest.submissions.store import Submissions, received_log
 from services.ingest.upload_wiring import wire_uploads
 from services.ingest.uploads.rules import UploadLimits
 from services.ingest.validation.rules import Rules
 from shared.bus.consuming import consume_batches
+from shared.bus.outbox import publish_entry
 from shared.campaign.model import Campaign, CampaignError
 from shared.events import CASE_CHANGED, DELIVERY_CHANGED
 from shared.http.problems import ConfigurationError
@@ -37,7 +38,8 @@ def assemble(runtime: Runtime) -> Parts:
     rules, limits = Rules.of(campaign), Limits(settings)
     key = signing_key(settings.token_key)
     people = People(runtime.database["people"])
-    submissions = Submissions(runtime.database["submissions"])
+    log = received_log(runtime.database, partial(publish_entry, runtime.publisher))
+    submissions = Submissions(log)
     ledger = Ledger(runtime.database["ledger"])
     store = MediaStore(settings.media_url)
     uploads, upload_parts = wire_uploads(
@@ -89,8 +91,9 @@ def assemble(runtime: Runtime) -> Parts:
             *wire_pages(campaign, reception, sessions, store, runtime.guard, limits),
         ],
         outboxes=[people.collection, submissions.collection],
-        prepare=[people.prepare, submissions.prepare, *upload_parts.prepare],
+        prepare=[people.prepare, submissions.prepare, log.prepare, *upload_parts.prepare],
         context={"ledger": ledger},
-        jobs={**upload_parts.jobs, **ledger_jobs},
+        jobs={**upload_parts.jobs, **ledger_jobs, "received": log.run},
+        on_stop=[log.close],
         long_bodies=["/v1/uploads"],
     )

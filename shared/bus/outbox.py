@@ -134,7 +134,7 @@ class Relay:
         async def one(document: Document) -> None:
             async with gate:
                 for item in document.get("outbox", []):
-                    await self._publish(item)
+                    await publish_entry(self._publisher, item)
                     confirmed.append(item["event_id"])
 
         results = await asyncio.gather(*(attempt(one(document)) for document in documents))
@@ -143,17 +143,19 @@ class Relay:
             if isinstance(result, Failure):
                 raise result.error
 
-    async def _publish(self, item: Document) -> None:
-        topic = BY_SUBJECT[item["subject"]]
-        with publishing_span(topic.subject, item["traceparent"]) as headers:
-            await self._publisher.publish(
-                topic.subject,
-                item["body"].encode(),
-                stream=topic.stream,
-                message_id=item["event_id"],
-                headers=headers,
-            )
-        published(topic.subject)
+
+async def publish_entry(publisher: Publisher, item: Document) -> None:
+    """Publish one entry. Returns when its stream has confirmed it, or raises `Unavailable`."""
+    topic = BY_SUBJECT[item["subject"]]
+    with publishing_span(topic.subject, item["traceparent"]) as headers:
+        await publisher.publish(
+            topic.subject,
+            item["body"].encode(),
+            stream=topic.stream,
+            message_id=item["event_id"],
+            headers=headers,
+        )
+    published(topic.subject)
 
 
 async def _take_out(collection: Collection, documents: list[Document], confirmed: list[str]) -> None:

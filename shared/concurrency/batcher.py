@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -32,7 +33,8 @@ class Batcher(Generic[T, R]):
         waiting: _Waiting[T, R] = _Waiting(item, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._worker is None:
-            self._worker = asyncio.create_task(self._run(), name="batcher")
+            # In a context of its own: it works for all callers, and belongs to no one's trace.
+            self._worker = asyncio.create_task(self._run(), name="batcher", context=Context())
             self._worker.add_done_callback(self._ended)
         return await waiting.done
 

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from shared.bus.outbox_log import LAST, between
 from shared.failures import Failure, attempt
 from shared.settings import embedded_database
 from shared.storage.mongo import Client, Database, connect
@@ -41,7 +42,7 @@ class Tally:
     with_sending: int = 0
     """Kills while at least one delivery was in `sending`."""
     with_outbox: int = 0
-    """Kills while at least one outbox was not empty."""
+    """Kills while something stored had not been published, as far as the store says."""
     telegram_in_flight: int = 0
     """Telegram deliveries in `sending` at those kills: each may be ambiguous, and Telegram cannot be asked."""
 
@@ -105,7 +106,7 @@ class Killer:
             await asyncio.to_thread(self.stack.process.wait, 10)
 
     async def _look(self, client: Client) -> tuple[int, int, int]:
-        """Deliveries in `sending`, those of them on Telegram, and documents with an outbox that is not empty."""
+        """Deliveries in `sending`, those of them on Telegram, and documents with something to publish."""
         sending: list[dict[str, Any]] = []
         async for document in client["publisher"]["publications"].find(
             {"deliveries.state": "sending"}, {"deliveries": 1}
@@ -115,6 +116,7 @@ class Killer:
         for service, collections in DATABASES.items():
             for collection in collections:
                 outboxes += await _filled(client[service], collection)
+        outboxes += await _behind(client["ingest"])
         return len(sending), sum(d["channel"] == "tg" for d in sending), outboxes
 
     async def run(self, *, kills: int, pause: tuple[float, float]) -> None:
@@ -131,3 +133,12 @@ async def _filled(database: Database, collection: str) -> int:
     return len(
         await database[collection].find({"outbox.0": {"$exists": True}}, {"_id": 1}).limit(5).to_list(None)
     )
+
+
+async def _behind(database: Database) -> int:
+    """Submissions behind their process's checkpoint."""
+    found = 0
+    for each in await database["checkpoints"].find({}).to_list(None):
+        sequences = between(each["_id"], each["confirmed"] + 1, LAST - 1)
+        found += await database["submissions"].count_documents(sequences)
+    return found

@@ -206,7 +206,8 @@ class Reception:
             telemetry.submission_repeated(receipt.submission_id)
         elif outcome == "stored" and manuscript is not None:
             telemetry.submission_accepted(receipt.submission_id, receipt.revision, len(manuscript.media))
-            self._nudge(receipt.submission_id)
+            if receipt.revision > 1:
+                self._nudge(receipt.submission_id)
         elif outcome == "outdated":
             raise Problem(
                 409,

@@ -1,18 +1,22 @@
 """Submissions as their authors sent them: stored once per idempotency key, revised, withdrawn.
 
 The id is derived from author and key, so that the uniqueness of `_id` is the guard against a second one. Every
-change is one write, with its event in the same document.
+change is one write. What tells of it is in the same document: the event of a first revision follows from it
+(`shared.bus.outbox_log`), those of later changes lie in its outbox.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID, uuid5
 
+from services.ingest import telemetry
 from services.ingest.people import codes
-from services.ingest.submissions.group_commit import GroupCommit
 from services.ingest.validation.rules import Attachment, Draft
 from shared.bus import outbox
+from shared.bus.outbox_log import Fate, OutboxLog
+from shared.concurrency.batcher import Batcher
 from shared.events import (
     SUBMISSION_RECEIVED,
     SUBMISSION_WITHDRAWN,
@@ -23,10 +27,14 @@ from shared.events import (
     SubmissionReceived,
     SubmissionWithdrawn,
 )
-from shared.storage.mongo import Collection, Document
+from shared.observability.telemetry import current_traceparent
+from shared.storage.mongo import Database, Document
 
 EVENTS: Final = UUID("6f3c1c52-5f0e-4a5e-9d0b-0f2f3b7a1c58")
 """Namespace of the ids of events about submissions."""
+
+MOST_AT_ONCE: Final = 500
+"""Documents of one insert."""
 
 Outcome = Literal["stored", "repeated", "reused", "outdated"]
 """`reused`: the key came with another body; `outdated`: not the next revision, or withdrawn."""
@@ -88,9 +96,10 @@ class Submission:
 class Submissions:
     """The store."""
 
-    def __init__(self, collection: Collection) -> None:
-        self.collection = collection
-        self._commit = GroupCommit(collection)
+    def __init__(self, log: OutboxLog) -> None:
+        """`log` as `received_log` makes it."""
+        self.collection, self._log = log.collection, log
+        self._inserts = Batcher(self._insert, most=MOST_AT_ONCE)
 
     async def prepare(self) -> None:
         """Make the indexes."""
@@ -124,7 +133,7 @@ class Submissions:
     async def accept(self, author_id: str, manuscript: Manuscript, now: datetime) -> Outcome:
         """Store a first revision, together with whatever else arrives at the same time."""
         submission_id = codes.submission_id(author_id, manuscript.key)
-        event = _received(submission_id, author_id, 1, manuscript, now)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as exactly as it is stored
         document: Document = {
             "_id": submission_id,
             "author_id": author_id,
@@ -132,12 +141,16 @@ class Submissions:
             "revisions": [_revision_document(1, manuscript, now)],
             "accepted_at": now,
             "withdrawn": False,
-            **outbox.embedded(outbox.entry(SUBMISSION_RECEIVED, event)),
+            "traceparent": current_traceparent(),
         }
-        if await self._commit.insert(document):
+        if await self._inserts.call(document):
             return "stored"
         known = await self.find(submission_id)
         return (known and known.outcome_of(manuscript.key, manuscript.fingerprint)) or "reused"
+
+    async def _insert(self, documents: list[Document]) -> list[Fate]:
+        telemetry.batch_written(len(documents))
+        return await self._log.insert(documents)
 
     async def revise(self, before: Submission, manuscript: Manuscript, now: datetime) -> Outcome:
         """Store the revision after `before`'s, if `before` is still how things stand."""
@@ -171,6 +184,18 @@ class Submissions:
             outbox.merge(change, outbox.appended(outbox.entry(SUBMISSION_WITHDRAWN, event))),
         )
         return done.modified_count > 0
+
+
+def received_log(database: Database, publish: Callable[[Document], Awaitable[None]]) -> OutboxLog:
+    """The log of accepted submissions of one process."""
+    return OutboxLog(database["submissions"], database["checkpoints"], events_of=events_of, publish=publish)
+
+
+def events_of(document: Document) -> list[Document]:
+    """What a submission told when it was accepted, however it has been revised since."""
+    first = _revision(document["revisions"][0])
+    event = _received(document["_id"], document["author_id"], 1, first.manuscript, first.accepted_at)
+    return [{**outbox.entry(SUBMISSION_RECEIVED, event), "traceparent": document["traceparent"]}]
 
 
 def _received(

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.ingest.people import codes
-from services.ingest.submissions.group_commit import GroupCommit
-from services.ingest.submissions.store import Manuscript, Submission, Submissions
+from services.ingest.submissions.store import Manuscript, Submission, Submissions, events_of, received_log
 from services.ingest.validation.rules import Draft
+from shared.bus.outbox import Relay, embedded
 from shared.events import (
     BY_SUBJECT,
     AiUse,
@@ -21,7 +21,7 @@ from shared.events import (
     SubmissionWithdrawn,
 )
 from shared.failures import Failure, attempt
-from shared.storage.mongo import Database, connect, is_unavailable
+from shared.storage.mongo import Database, Document, connect, is_unavailable
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AUTHOR = "author-1"
@@ -44,8 +44,17 @@ def manuscript(key: str = "k1", fingerprint: str = "f1", title: str = DRAFT.titl
 
 
 @pytest.fixture
-async def submissions(database: Database) -> Submissions:
-    store = Submissions(database["submissions"])
+def published() -> list[Document]:
+    """The entries that the streams were given."""
+    return []
+
+
+@pytest.fixture
+async def submissions(database: Database, published: list[Document]) -> Submissions:
+    async def publish(entry: Document) -> None:
+        published.append(entry)
+
+    store = Submissions(received_log(database, publish))
     await store.prepare()
     return store
 
@@ -59,7 +68,8 @@ async def stored(submissions: Submissions, key: str = "k1") -> Submission:
 async def told(submissions: Submissions, submission_id: str) -> list[Event]:
     found = await submissions.collection.find_one({"_id": submission_id})
     assert found is not None
-    return [BY_SUBJECT[entry["subject"]].parse(entry["body"].encode()) for entry in found["outbox"]]
+    entries = [*events_of(found), *found.get("outbox", [])]
+    return [BY_SUBJECT[entry["subject"]].parse(entry["body"].encode()) for entry in entries]
 
 
 async def test_what_is_accepted_is_found_again_exactly(submissions: Submissions) -> None:
@@ -70,12 +80,47 @@ async def test_what_is_accepted_is_found_again_exactly(submissions: Submissions)
     assert (found.author_id, found.accepted_at, found.withdrawn) == (AUTHOR, NOW, False)
 
 
-async def test_its_event_is_stored_with_it(submissions: Submissions) -> None:
-    await submissions.accept(AUTHOR, manuscript(), NOW)
+async def test_its_event_follows_from_what_is_stored_and_is_published(
+    submissions: Submissions, published: list[Document]
+) -> None:
+    await submissions.accept(AUTHOR, manuscript(), NOW + timedelta(microseconds=123_456))
 
     (event,) = await told(submissions, codes.submission_id(AUTHOR, "k1"))
     assert isinstance(event, SubmissionReceived)
     assert (event.version, event.revision, event.body, event.media) == (1, 1, DRAFT.body, (PHOTO,))
+    assert event.occurred_at == NOW + timedelta(milliseconds=123)
+    async with asyncio.timeout(10):
+        while not published:
+            await asyncio.sleep(0.01)
+    stored = await submissions.collection.find_one({})
+    assert stored is not None
+    assert published == events_of(stored)
+
+
+async def test_its_event_is_for_ever_the_same(submissions: Submissions) -> None:
+    await submissions.accept(AUTHOR, manuscript(), NOW)
+    before = await stored(submissions)
+    first, *_ = await told(submissions, before.submission_id)
+
+    await submissions.revise(before, manuscript("r2", "f2", "Yeni başlıq"), NOW)
+    await submissions.withdraw(await stored(submissions), None, NOW)
+
+    events = await told(submissions, before.submission_id)
+    assert events[0] == first
+    assert [event.version for event in events] == [1, 2, 3]
+
+
+async def test_a_repeated_key_with_another_content_never_tells_the_other_content(
+    submissions: Submissions, published: list[Document]
+) -> None:
+    await submissions.accept(AUTHOR, manuscript(), NOW)
+    await submissions.accept(AUTHOR, manuscript(fingerprint="other", title="Başqa"), NOW)
+    await submissions.accept(AUTHOR, manuscript("k2"), NOW)
+    async with asyncio.timeout(10):
+        while len({entry["event_id"] for entry in published}) < 2:
+            await asyncio.sleep(0.01)
+
+    assert not any("Başqa" in entry["body"] for entry in published)
 
 
 async def test_two_hundred_at_once_under_one_key_are_one_submission(submissions: Submissions) -> None:
@@ -169,32 +214,49 @@ async def test_media_are_found_for_their_author_alone(submissions: Submissions) 
     assert await submissions.media_of("author-2", PHOTO.sha256) is None
 
 
-async def test_nobody_is_told_stored_while_the_store_is_away() -> None:
-    client = connect("mongodb://127.0.0.1:9", timeout_ms=300)
-    commit = GroupCommit(client["away"]["submissions"])
+async def test_nobody_is_told_stored_while_the_store_is_away(published: list[Document]) -> None:
+    async def publish(entry: Document) -> None:
+        published.append(entry)
 
-    answers = await asyncio.gather(*(attempt(commit.insert({"_id": n})) for n in range(3)))
+    client = connect("mongodb://127.0.0.1:9", timeout_ms=300)
+    away = Submissions(received_log(client["away"], publish))
+
+    answers = await asyncio.gather(
+        *(attempt(away.accept(AUTHOR, manuscript(f"k{n}"), NOW)) for n in range(3))
+    )
 
     assert all(isinstance(answer, Failure) and is_unavailable(answer.error) for answer in answers)
+    assert published == []
     await client.close()
 
 
-async def test_a_caller_that_goes_away_takes_nobody_along(database: Database) -> None:
-    commit = GroupCommit(database["submissions"])
-    leaving = asyncio.create_task(commit.insert({"_id": "leaving"}))
-    staying = asyncio.create_task(commit.insert({"_id": "staying"}))
+async def test_a_caller_that_goes_away_takes_nobody_along(submissions: Submissions) -> None:
+    leaving, staying = (
+        asyncio.create_task(submissions.accept(AUTHOR, manuscript(key), NOW)) for key in ("k1", "k2")
+    )
     await asyncio.sleep(0)
     leaving.cancel()
 
-    assert await staying
+    assert await staying == "stored"
 
 
-async def test_a_document_that_cannot_be_written_refuses_no_other(database: Database) -> None:
-    commit = GroupCommit(database["submissions"])
-    documents = [{"_id": 1}, {"_id": 2, "number": 2**70}, {"_id": 3}, {"_id": 1}]
+async def test_what_an_earlier_version_left_in_its_outbox_is_still_published(
+    submissions: Submissions, published: list[Document]
+) -> None:
+    await submissions.accept(AUTHOR, manuscript(), NOW)
+    new = await submissions.collection.find_one({})
+    assert new is not None
+    old = {key: value for key, value in new.items() if key not in {"log", "traceparent"}}
+    await submissions.collection.insert_one({**old, "_id": "old", **embedded(*events_of(new))})
+    sent: list[str] = []
 
-    answers = await asyncio.gather(*(attempt(commit.insert(document)) for document in documents))
+    class Publisher:
+        async def publish(self, subject: str, body: bytes, *, message_id: str, **_more: object) -> int:
+            sent.append(message_id)
+            return len(sent)
 
-    assert [answers[0], *answers[2:]] == [True, True, False]
-    assert isinstance(answers[1], Failure)
-    assert await database["submissions"].count_documents({}) == 2
+    await Relay([submissions.collection], Publisher()).drain()  # type: ignore[arg-type]  # its one call
+
+    assert sent == [events_of(new)[0]["event_id"]]
+    assert await submissions.find("old") == replace(await stored(submissions), submission_id="old")
+    assert (await submissions.collection.find_one({"_id": "old"}) or {})["outbox"] == []
