@@ -34,14 +34,12 @@ Job = Callable[[], Awaitable[None]]
 
 WEB: Final = Path(__file__).parent / "web"
 MOUNT: Final = "/desk/publisher"
-COUNT_SECONDS: Final = 15.0
+COUNT_SECONDS: Final = 60.0
 TELL_AFTER: Final = 0.03
 """Seconds for which the others wait to be told, so that the call to the channel goes first; several changes of one
 publication are then told together."""
 LATE: Final = timedelta(seconds=60)
 """What has been due for longer than this is late."""
-MANY: Final = 1000
-"""No more late deliveries than this are counted."""
 
 
 def present() -> datetime:
@@ -89,7 +87,7 @@ def wired(
     entries = {each.id: each for each in campaign.channels}
     outlets = [Outlet(each.id, each.kind, entries[each.id].languages) for each in channels]
     deliveries = Deliveries(collection, outlets, addresses.target, clock=present, written=written)
-    accounts = Accounts(database["accounts"], settings.holder, clock=present)
+    accounts = Accounts(database["accounts"], clock=present)
     around = Surroundings(
         deliveries, accounts, settings.holder, present, addresses.post, before_commit, settings.pace
     )
@@ -137,8 +135,7 @@ async def _count(deliveries: Deliveries) -> None:
         telemetry.waiting_for_a_person(await deliveries.count_for_a_person())
         for outlet in deliveries.outlets:
             for lane in LANES:
-                late = await deliveries.due(outlet.id, lane, now - LATE, MANY)
-                telemetry.late(outlet.id, lane, len(late))
+                telemetry.late(outlet.id, lane, await deliveries.count_due(outlet.id, lane, now - LATE))
         await asyncio.sleep(COUNT_SECONDS)
 
 

@@ -37,7 +37,7 @@ _WAITING = Gauge(
 )
 _LATE = Gauge(
     "konullu_publisher_late_deliveries",
-    "Submissions due for over a minute (at most 1000).",
+    "Submissions due for over a minute.",
     ["channel", "lane"],
 )
 _RESOLVED = Counter("konullu_publisher_resolutions_total", "Deliveries that a person settled.", ["outcome"])

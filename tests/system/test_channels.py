@@ -35,7 +35,7 @@ from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.webhook import SECRET, WebhookServer
 from tests.unit.publisher.channels.website.builders import campaign
 
-QUICK = Timeouts(connect=1.0, read=0.4, total=0.8)
+QUICK = Timeouts(connect=1.0, look=0.8, change=0.8, upload=0.8)
 
 
 @dataclass

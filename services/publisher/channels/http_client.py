@@ -10,11 +10,12 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from opentelemetry import propagate, trace
@@ -23,11 +24,12 @@ from opentelemetry.trace import SpanKind
 from services.publisher.channels.multipart import MediaLostError
 from services.publisher.channels.port import NotSent, Unknown
 
-CONNECT_SECONDS = 3.0
-READ_SECONDS = 20.0
-TOTAL_SECONDS = 30.0
+Call = Literal["look", "change", "upload"]
+"""What a request does on the channel: it only asks, it shows or removes something, or it carries files."""
 LONGEST_WAIT = 86_400.0
 """Seconds; whoever asks for more is asked again after a day."""
+LONGEST_UPLOAD = 60.0
+"""Seconds; a channel's options may say less."""
 LARGEST_ANSWER = 1 << 20
 """Bytes of an answer that are read; no channel says anything useful after that."""
 REQUEST_TIMEOUT, CONFLICT, TOO_EARLY, TOO_MANY = 408, 409, 425, 429
@@ -85,11 +87,20 @@ def within_reason(asked: object) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. A delivery's lease is longer than `total`."""
+    """Seconds from the start of a request to the last byte of its answer, by what it does, and for connecting alone.
 
-    connect: float = CONNECT_SECONDS
-    read: float = READ_SECONDS
-    total: float = TOTAL_SECONDS
+    The worker gives up later than the longest of them, and a delivery's lease ends later still.
+    """
+
+    connect: float = 3.0
+    look: float = 10.0
+    change: float = 20.0
+    upload: float = LONGEST_UPLOAD
+
+    def of(self, kind: Call) -> float:
+        """For a request of this kind."""
+        seconds: float = getattr(self, kind)
+        return seconds
 
 
 class Wire:
@@ -107,9 +118,9 @@ class Wire:
             logging.getLogger(chatty).setLevel(logging.WARNING)
         self._channel = channel
         self._secrets = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
-        self._total = timeouts.total
+        self._timeouts = timeouts
         self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(timeouts.read, connect=timeouts.connect),
+            timeout=httpx.Timeout(None, connect=timeouts.connect),
             limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
             trust_env=False,
@@ -132,10 +143,14 @@ class Wire:
         url: str,
         *,
         call: str,
+        kind: Call = "change",
         headers: Mapping[str, str] | None = None,
         content: bytes | AsyncIterable[bytes] | None = None,
     ) -> Answer | NotSent | Unknown:
-        """One request, once. `call` names it for people and traces, where the address must not appear."""
+        """One request, once. `call` names it for people and traces, where the address must not appear.
+
+        `kind` says how long its answer is waited for.
+        """
         host = httpx.URL(url).host
         tracer = trace.get_tracer("konullu.publisher")
         with tracer.start_as_current_span(
@@ -151,24 +166,15 @@ class Wire:
         ) as span:
             sent = dict(headers or {})
             propagate.inject(sent)
-            outcome = await self._attempt(method, url, sent, content, f"{call} at {host}")
+            request = self._client.build_request(method, url, headers=sent, content=content)
+            outcome = await self._attempt(request, f"{call} at {host}", self._timeouts.of(kind))
             status = outcome.status if isinstance(outcome, Answer) else outcome.code
             span.set_attribute("http.response.status_code", status)
             return outcome
 
-    async def _attempt(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        content: bytes | AsyncIterable[bytes] | None,
-        what: str,
-    ) -> Answer | NotSent | Unknown:
+    async def _attempt(self, request: httpx.Request, what: str, seconds: float) -> Answer | NotSent | Unknown:
         try:
-            async with (
-                asyncio.timeout(self._total),
-                self._client.stream(method, url, headers=headers, content=content) as response,
-            ):
+            async with asyncio.timeout(seconds), self._opened(request) as response:
                 body = await _limited(response)
                 return Answer(response.status_code, dict(response.headers), body)
         except MediaLostError as error:
@@ -181,11 +187,19 @@ class Wire:
         ) as error:
             return NotSent("unreachable", f"{what}: no connection ({type(error).__name__})")
         except TimeoutError:
-            return Unknown("timeout", f"{what}: no answer within {self._total:g} s")
+            return Unknown("timeout", f"{what}: no answer within {seconds:g} s")
         except httpx.TimeoutException as error:
             return Unknown("timeout", f"{what}: no answer in time ({type(error).__name__})")
         except httpx.HTTPError as error:
             return Unknown("broken_connection", f"{what}: the connection broke ({type(error).__name__})")
+
+    @asynccontextmanager
+    async def _opened(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        response = await self._client.send(request, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
 
 async def _limited(response: httpx.Response) -> bytes:

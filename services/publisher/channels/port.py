@@ -37,6 +37,9 @@ class Capabilities:
     absent_after: float = 0.0
     """Seconds between two negative lookups before a commit of unknown outcome counts as absent."""
     rate_per_second: float | None = None
+    in_flight: int = 8
+    """Calls that one process has under way at the same time, each of another submission: one that hangs holds up only
+    its own."""
 
 
 @dataclass(frozen=True, slots=True)

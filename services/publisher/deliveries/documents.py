@@ -69,3 +69,9 @@ def due_field(channel: str, lane: str) -> str:
     """The indexed field that tells when something is due in a lane."""
     assert lane in LANES  # noqa: S101 - lanes are ours
     return f"due.{channel}.{lane}"
+
+
+def due_in(document: Document, channel: str, lane: str) -> datetime:
+    """When something is due in a lane, by a document that says so."""
+    moment: datetime = document["due"][channel][lane]
+    return moment

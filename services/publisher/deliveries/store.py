@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from services.publisher.deliveries.documents import due_field, from_document, to_document
+from services.publisher.deliveries.documents import due_field, due_in, from_document, to_document
 from services.publisher.deliveries.model import Delivery, Refused
 from services.publisher.deliveries.outgoing import Target, changed, sampled
 from services.publisher.deliveries.publication import Outlet, Publication, Reading
 from services.publisher.deliveries.retry_policy import LANES, Lane
-from shared.bus.outbox import appended, embedded, entry, merge
+from shared.bus.outbox import LONG_AGO, appended, embedded, entry, merge
 from shared.events import DELIVERY_CHANGED, REACH_SAMPLED
 from shared.failures import Failure, Meaning, Unavailable, attempt
 from shared.storage.mongo import Collection, Document, is_duplicate
@@ -188,11 +188,16 @@ class Deliveries:
             return entry(REACH_SAMPLED, sampled(news, now))
         return entry(DELIVERY_CHANGED, changed(publication, news, self._target, now, cause))
 
-    async def due(self, channel: str, lane: Lane, now: datetime, limit: int) -> list[str]:
-        """Submissions that have something due in a lane of a channel, at most `limit` of them."""
+    async def due(self, channel: str, lane: Lane, until: datetime) -> list[tuple[datetime, str]]:
+        """What is due in a lane of a channel up to a time: since when, and of which submission."""
         field = due_field(channel, lane)
-        found = self._collection.find({field: {"$lte": now}}, {field: 1}).limit(limit)
-        return [document["_id"] for document in await found.to_list(limit)]
+        found = self._collection.find({field: {"$gt": LONG_AGO, "$lte": until}}, {field: 1})
+        return [(due_in(document, channel, lane), document["_id"]) for document in await found.to_list(None)]
+
+    async def count_due(self, channel: str, lane: Lane, until: datetime) -> int:
+        """How many submissions have something in a lane of a channel that is due since before then."""
+        field = due_field(channel, lane)
+        return await self._collection.count_documents({field: {"$gt": LONG_AGO, "$lte": until}})
 
     async def of_delivery(self, delivery_id: str) -> Publication | None:
         """The publication that a delivery belongs to."""

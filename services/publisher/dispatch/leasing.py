@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -16,6 +16,8 @@ from services.publisher.deliveries.retry_policy import Lane as LaneName
 from services.publisher.deliveries.retry_policy import Pace, lane_of
 from services.publisher.deliveries.store import Deliveries
 from services.publisher.deliveries.triggers import Claimed, Happening, LeaseLost, SendStarted
+from services.publisher.dispatch.due import DueLookup
+from services.publisher.dispatch.work_loop import Due
 from shared.failures import Failure, Meaning, attempt, backoff, jitter
 
 LEASE: Final = timedelta(seconds=90)
@@ -68,11 +70,13 @@ class Steps:
             if lane_of(each.state) == lane and each.due_at is not None and each.due_at <= now
         ]
 
-    def due(self, lane: LaneName) -> Callable[[int], Awaitable[list[str]]]:
+    def due(self, lane: LaneName) -> Due:
         """Asks for submissions that have something due in a lane."""
+        channel, deliveries = self._channel.id, self._deliveries
+        lookup = DueLookup(lambda until: deliveries.due(channel, lane, until))
 
-        async def due(limit: int) -> list[str]:
-            return await self._deliveries.due(self._channel.id, lane, self._clock(), limit)
+        async def due(limit: int, skip: Collection[str]) -> list[str]:
+            return await lookup.next(self._clock(), limit, skip)
 
         return due
 

@@ -1,7 +1,7 @@
-"""Whose turn it is on a channel's account, and when the next call may leave. Pure.
+"""When the next call may leave on a channel's account. Pure.
 
-One holder at a time commits on an account, however many processes there are; its calls are spaced so that no second
-holds more of them than the channel allows; what the channel asked to wait is waited.
+All processes share an account: its calls are spaced so that no second holds more of them than the channel allows, and
+what the channel asked to wait is waited by all of them.
 """
 
 from dataclasses import dataclass, replace
@@ -14,8 +14,6 @@ class Account:
 
     channel: str
     version: int = 0
-    holder: str | None = None
-    held_until: datetime | None = None
     next_at: datetime | None = None
     """When the next call may leave, for channels with a rate."""
     paused_until: datetime | None = None
@@ -27,34 +25,20 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now: somebody else has the turn, the rate is used up, or the channel is paused."""
+    """Not now: the rate is used up, or the channel is paused."""
 
     until: datetime
 
 
-def take_turn(
-    account: Account, holder: str, now: datetime, *, rate: float | None, hold: timedelta, call: timedelta
-) -> Account | Wait:
-    """The account with the turn taken by `holder` for one call of at most `call`; the same one when it has it.
-
-    `rate` is in calls a second, `hold` is how long a turn lasts.
-    """
+def take_turn(account: Account, now: datetime, *, rate: float | None) -> Account | Wait:
+    """The account after one call has left; the same one when nothing is counted. `rate` is in calls a second."""
     if account.paused_until is not None and now < account.paused_until:
         return Wait(account.paused_until)
-    if account.held_until is not None and account.holder != holder and now < account.held_until:
-        return Wait(account.held_until)
-    if rate is not None and account.next_at is not None and now < account.next_at:
-        return Wait(account.next_at)
-    if rate is not None:
-        account = replace(account, next_at=now + timedelta(seconds=1 / rate))
-    if account.holder == holder and account.held_until is not None and account.held_until - now >= call:
+    if rate is None:
         return account
-    return replace(account, holder=holder, held_until=now + hold)
-
-
-def give_back(account: Account, holder: str) -> Account:
-    """The account with nobody's turn, if it was `holder`'s."""
-    return replace(account, holder=None, held_until=None) if account.holder == holder else account
+    if account.next_at is not None and now < account.next_at:
+        return Wait(account.next_at)
+    return replace(account, next_at=now + timedelta(seconds=1 / rate))
 
 
 def pause(account: Account, until: datetime, reason: str) -> Account:

@@ -1,4 +1,4 @@
-"""The channels' accounts in the database: turns, rates and pauses that all processes share."""
+"""The channels' accounts in the database: rates and pauses that all processes share."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,23 +7,20 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from services.publisher.dispatch.rate_limit import Account, Wait, give_back, pause, take_turn, went_well
+from services.publisher.dispatch.rate_limit import Account, Wait, pause, take_turn, went_well
 from shared.failures import Failure, Unavailable, attempt
 from shared.storage.mongo import Collection, is_duplicate
 
-HOLD: Final = timedelta(seconds=45)
-"""A turn outlives the longest call, and ends soon after its holder died."""
-CALL: Final = timedelta(seconds=31)
 TRIES: Final = 20
 
 _ACCOUNT = TypeAdapter(Account)
 
 
 class Accounts:
-    """The store of accounts. What this process wrote last is remembered, so that a turn in hand costs no write."""
+    """The store of accounts. What this process saw last is remembered, so that a pause it knows of costs no read."""
 
-    def __init__(self, collection: Collection, holder: str, *, clock: Callable[[], datetime]) -> None:
-        self._collection, self._holder, self._clock = collection, holder, clock
+    def __init__(self, collection: Collection, *, clock: Callable[[], datetime]) -> None:
+        self._collection, self._clock = collection, clock
         self._known: dict[str, Account] = {}
 
     async def read(self, channel: str) -> Account:
@@ -34,22 +31,16 @@ class Accounts:
         return _ACCOUNT.validate_python({**found, "channel": found["_id"]})
 
     async def take(self, channel: str, rate: float | None) -> Wait | None:
-        """Take the turn for one call; `None` when it is ours, else until when to wait."""
+        """Take the turn for one call; `None` when it may leave, else until when to wait."""
 
         def step(account: Account) -> Account | Wait:
-            return take_turn(account, self._holder, self._clock(), rate=rate, hold=HOLD, call=CALL)
+            return take_turn(account, self._clock(), rate=rate)
 
         known = self._known.get(channel)
-        if known is not None and known.holder == self._holder and step(known) == known:
-            return None
+        if known is not None and isinstance(waiting := step(known), Wait):
+            return waiting
         done = await self._change(channel, step)
         return done if isinstance(done, Wait) else None
-
-    async def give_back(self, channel: str) -> None:
-        """Let others have the turn."""
-        known = self._known.get(channel)
-        if known is not None and known.holder == self._holder:
-            await self._change(channel, lambda account: give_back(account, self._holder))
 
     async def pause(self, channel: str, seconds: float, reason: str) -> None:
         """Let no call leave for a while."""

@@ -49,10 +49,12 @@ from services.publisher.dispatch.work_loop import Lane
 from shared.failures import Failure, attempt
 from shared.observability.telemetry import context_of
 
-DEADLINE: Final = 30.0
-"""Seconds that any one call to a channel may take."""
+DEADLINE: Final = 75.0
+"""Seconds after which any call to a channel is given up, whatever the channel's own deadlines say; less than a lease."""
 SHORT_WAIT: Final = 1.0
 """Seconds for which a turn is waited for on the spot."""
+LOOKS_AT_ONCE: Final = 4
+"""Visits that a channel has at the same time."""
 
 T = TypeVar("T")
 
@@ -80,14 +82,17 @@ class Worker:
     def __init__(self, channel: Channel, around: Surroundings) -> None:
         self.channel, self._around = channel, around
         self._steps = Steps(channel, around.deliveries, around.holder, around.clock, around.pace)
-        self._account = asyncio.Lock()
-        """One call that changes something at a time; `Accounts` sees to the other processes."""
+        self._turns = asyncio.Lock()
+        """Who waits for a turn waits in a row; calls in flight hold up nobody."""
+        self._recovered: set[LaneName] = set()
         work: Mapping[LaneName, Callable[[str], Awaitable[bool]]] = {
             "send": self._send_due,
             "mend": self._mend_due,
             "watch": self._watch_due,
         }
-        self.lanes = {name: Lane(self._steps.due(name), work[name]) for name in LANES}
+        in_flight = channel.capabilities.in_flight
+        at_once: Mapping[LaneName, int] = {"send": in_flight, "mend": in_flight, "watch": LOOKS_AT_ONCE}
+        self.lanes = {name: Lane(self._steps.due(name), work[name], at_once=at_once[name]) for name in LANES}
 
     @property
     def jobs(self) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -101,13 +106,14 @@ class Worker:
                 lane.tell(publication.submission_id)
 
     async def recover(self, lane: LaneName) -> None:
-        """Take back what this process had under way in a lane when it was ended."""
-        await self._steps.recover(lane)
+        """Take back what this process had under way in a lane when it was ended; once, as long as it runs."""
+        if lane not in self._recovered:
+            await self._steps.recover(lane)
+            self._recovered.add(lane)
 
     async def close(self) -> None:
         """Begin nothing new; return when calls in flight are done."""
         await asyncio.gather(*(lane.close() for lane in self.lanes.values()))
-        await self._around.accounts.give_back(self.channel.id)
 
     def _job(self, lane: LaneName) -> Callable[[], Awaitable[None]]:
         async def job() -> None:
@@ -121,11 +127,10 @@ class Worker:
     async def _send_due(self, submission_id: str) -> bool:
         done, (publication, due) = False, await self._steps.with_due(submission_id, "send")
         for delivery in due:
-            async with self._account:
-                if not await self._turn():
-                    return done
-                with self._span("send", delivery):
-                    done = await self._send(delivery, publication) or done
+            if not await self._turn():
+                return done
+            with self._span("send", delivery):
+                done = await self._send(delivery, publication) or done
         return done
 
     async def _mend_due(self, submission_id: str) -> bool:
@@ -134,11 +139,10 @@ class Worker:
             if delivery.state == "sending":
                 done = await self._sweep(delivery) or done
             elif delivery.state == "removing":
-                async with self._account:
-                    if not await self._turn():
-                        return done
-                    with self._span("remove", delivery):
-                        done = await self._remove(delivery) or done
+                if not await self._turn():
+                    return done
+                with self._span("remove", delivery):
+                    done = await self._remove(delivery) or done
             else:
                 with self._span("reconcile", delivery):
                     done = await self._look(delivery) or done
@@ -265,13 +269,14 @@ class Worker:
     # the channel
 
     async def _turn(self) -> bool:
-        """Whether this process may call now, or very soon; then it has waited."""
+        """Whether a call may leave now, or very soon; then it has waited."""
         rate = self.channel.capabilities.rate_per_second
-        while (waiting := await self._around.accounts.take(self.channel.id, rate)) is not None:
-            seconds = (waiting.until - self._around.clock()).total_seconds()
-            await asyncio.sleep(min(max(seconds, 0.01), SHORT_WAIT))
-            if seconds > SHORT_WAIT:
-                return False
+        async with self._turns:
+            while (waiting := await self._around.accounts.take(self.channel.id, rate)) is not None:
+                seconds = (waiting.until - self._around.clock()).total_seconds()
+                if seconds > SHORT_WAIT:
+                    return False
+                await asyncio.sleep(max(seconds, 0.01))
         return True
 
     async def _trouble(self, outcome: object) -> None:

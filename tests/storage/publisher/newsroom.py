@@ -102,7 +102,7 @@ class Newsroom:
         outlets = (Outlet(channel.id, channel.kind),)
         addresses = Addresses("https://c.example", website=True)
         self.deliveries = Deliveries(self.collection, outlets, addresses.target, clock=self.clock)
-        self.accounts = Accounts(database["accounts"], holder, clock=self.clock)
+        self.accounts = Accounts(database["accounts"], clock=self.clock)
         around = Surroundings(
             self.deliveries, self.accounts, holder, self.clock, addresses.post, no_link, deadline=5.0
         )

@@ -223,12 +223,15 @@ class Telegram:
         url = f"{self._address}/{call.method}"
         if call.uploads:
             body = Multipart(call.form(), [self._part(upload) for upload in call.uploads], uuid4().hex)
-            answer = await self._wire.send("POST", url, call=call.method, headers=body.headers, content=body)
+            answer = await self._wire.send(
+                "POST", url, call=call.method, kind="upload", headers=body.headers, content=body
+            )
         else:
             answer = await self._wire.send(
                 "POST",
                 url,
                 call=call.method,
+                kind="look" if call.method.startswith("get") else "change",
                 headers={"content-type": "application/json"},
                 content=json.dumps(call.fields, ensure_ascii=False).encode(),
             )

@@ -93,7 +93,7 @@ class Website:
     async def _seen(self, post: Post, public: Wire) -> Posted | Absent | Unknown:
         """Whether readers get the page."""
         url = self._site.page_url(post.snapshot.submission_id, post.language)
-        answer = await public.send("GET", url, call="read back")
+        answer = await public.send("GET", url, call="read back", kind="look")
         if not isinstance(answer, Answer):
             return Unknown(answer.code, answer.detail)
         if answer.ok and marker(post) in answer.body:

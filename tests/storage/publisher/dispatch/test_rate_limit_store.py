@@ -19,22 +19,26 @@ class Clock:
 
 def two(database: Database) -> tuple[Accounts, Accounts, Clock]:
     clock = Clock()
-    first, second = (Accounts(database["accounts"], holder, clock=clock) for holder in ("a", "b"))
+    first, second = (Accounts(database["accounts"], clock=clock) for _ in range(2))
     return first, second, clock
 
 
-async def test_of_two_processes_one_has_the_turn_until_it_ends_or_is_given_back(database: Database) -> None:
+async def test_of_two_processes_at_the_same_time_one_has_the_turn(database: Database) -> None:
     first, second, clock = two(database)
 
-    granted = await asyncio.gather(first.take("tg", None), second.take("tg", None))
+    granted = await asyncio.gather(first.take("tg", 1.0), second.take("tg", 1.0))
     assert granted.count(None) == 1
-    holder, other = (first, second) if granted[0] is None else (second, first)
-    assert await other.take("tg", None) is not None
 
-    await holder.give_back("tg")
-    assert await other.take("tg", None) is None
-    clock.later(46)
-    assert await holder.take("tg", None) is None
+    clock.later(1)
+    granted = await asyncio.gather(first.take("tg", 1.0), second.take("tg", 1.0))
+    assert granted.count(None) == 1
+
+
+async def test_where_nothing_is_counted_nobody_waits_for_the_other(database: Database) -> None:
+    first, second, _ = two(database)
+
+    granted = await asyncio.gather(first.take("hook", None), second.take("hook", None))
+    assert granted.count(None) == 2
 
 
 async def test_calls_of_all_processes_together_keep_to_the_rate(database: Database) -> None:
@@ -44,7 +48,6 @@ async def test_calls_of_all_processes_together_keep_to_the_rate(database: Databa
         taken = await (first if tick % 2 else second).take("tg", 5.0)
         if taken is None:
             times.append(clock.now)
-            await (first if tick % 2 else second).give_back("tg")
         clock.later(0.05)
 
     assert len(times) >= 20
@@ -55,7 +58,6 @@ async def test_a_pause_is_kept_and_ends_by_itself_or_when_a_call_went_well(datab
     first, second, clock = two(database)
     await first.take("tg", None)
     await first.pause("tg", 60, "slow down")
-    await first.give_back("tg")
 
     waiting = await second.take("tg", None)
     assert waiting is not None
