@@ -55,9 +55,13 @@ class Post:
     page_url: str | None
     """The submission's page on the campaign's own website, where there is one."""
     planned_at: datetime
+    edition: int = 0
+    """Rises with every decision: the highest takes the place of the others. 0 where the revision says it."""
+    round: int = 0
+    """How often this very delivery was posted and removed before."""
     attempt: int = 1
     previous_remote_id: str | None = None
-    """What an earlier revision left on the channel."""
+    """What is on the channel in its place, by an earlier decision."""
 
 
 @dataclass(frozen=True, slots=True)

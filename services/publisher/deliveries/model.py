@@ -63,6 +63,10 @@ class Delivery:
     approval: int
     """The version of the decision that allows it."""
     planned_at: datetime
+    edition: int = 0
+    """The decision's version by which channels order what takes the same place; 0 where the revision still does."""
+    round: int = 0
+    """How often it was posted, removed for another revision, and approved again."""
     trace: str | None = None
     """The W3C `traceparent` of what planned it."""
     state: DeliveryState = "planned"

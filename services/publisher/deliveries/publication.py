@@ -111,13 +111,13 @@ class Publication:
         return self.permission.version
 
     def predecessor(self, delivery: Delivery) -> Delivery | None:
-        """The delivery of an earlier revision that this one takes the place of."""
-        earlier = [d for d in self.deliveries if _same_slot(d, delivery) and d.revision < delivery.revision]
-        return max((d for d in earlier if d.remote_id is not None), key=lambda d: d.revision, default=None)
+        """The delivery of an earlier decision that this one takes the place of; its revision may be a later one."""
+        earlier = [d for d in self.deliveries if _same_slot(d, delivery) and d.approval < delivery.approval]
+        return max((d for d in earlier if d.remote_id is not None), key=lambda d: d.approval, default=None)
 
     def successors(self, delivery: Delivery) -> list[Delivery]:
-        """The deliveries of later revisions in the same place."""
-        return [d for d in self.deliveries if _same_slot(d, delivery) and d.revision > delivery.revision]
+        """The deliveries of later decisions in the same place."""
+        return [d for d in self.deliveries if _same_slot(d, delivery) and d.approval > delivery.approval]
 
     def put(self, delivery: Delivery) -> "Publication":
         """With `delivery` in place of the one with its id, or added."""
@@ -204,6 +204,7 @@ def _plan(publication: Publication, outlet: Outlet, now: datetime, trace: str | 
             language=snapshot.language,
             revision=permission.revision,
             approval=permission.version,
+            edition=permission.version,
             planned_at=now,
             trace=trace,
             due_at=due_at,

@@ -42,6 +42,8 @@ class Addresses:
             short_link=short_link(self.public_url, delivery.id),
             page_url=self.page(snapshot),
             planned_at=delivery.planned_at,
+            edition=delivery.edition,
+            round=delivery.round,
             attempt=max(delivery.attempt, 1),
             previous_remote_id=None if before is None else before.remote_id,
         )

@@ -69,9 +69,13 @@ def event_type(post: Post) -> EventType:
     return "submission.updated" if post.previous_remote_id else "submission.published"
 
 
-def message_id(delivery_id: str, event: EventType) -> str:
-    """The `webhook-id`: the same for every attempt to tell the same thing."""
-    return f"msg_{uuid5(NAMESPACE_URL, f'urn:konullu:delivery:{delivery_id}:{event}').hex}"
+def message_id(delivery_id: str, event: EventType, again: int = 0) -> str:
+    """The `webhook-id`: the same for every attempt to tell the same thing.
+
+    `again` tells apart what was told, taken back, and is told anew.
+    """
+    name = f"urn:konullu:delivery:{delivery_id}:{event}" + (f":{again}" if again else "")
+    return f"msg_{uuid5(NAMESPACE_URL, name).hex}"
 
 
 def payload(post: Post, event: EventType) -> bytes:
@@ -122,7 +126,7 @@ class Webhook:
         if not isinstance(answer, Answer):
             return answer
         if answer.ok:
-            return Posted(message_id(post.delivery_id, event))
+            return Posted(message_id(post.delivery_id, event, post.round))
         if answer.status == TOO_MANY:
             return NotSent(
                 "rate_limited", "the receiver asks us to wait", retry_after(answer.headers, self._now())
@@ -150,7 +154,7 @@ class Webhook:
             return answer
         if answer.ok:
             return Removed(
-                f"{message_id(post.delivery_id, event)} ({event}) was answered with {answer.status}"
+                f"{message_id(post.delivery_id, event, post.round)} ({event}) was answered with {answer.status}"
             )
         if answer.status == TOO_MANY:
             return NotSent(
@@ -175,7 +179,7 @@ class Webhook:
         await self._wire.close()
 
     async def _tell(self, post: Post, event: EventType) -> Answer | NotSent | Unknown:
-        identity, body = message_id(post.delivery_id, event), payload(post, event)
+        identity, body = message_id(post.delivery_id, event, post.round), payload(post, event)
         timestamp = int(self._now().timestamp())
         headers = {
             "content-type": "application/json",

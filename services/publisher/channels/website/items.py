@@ -29,6 +29,8 @@ class Item(Value):
     code: str
     language: str
     revision: int
+    edition: int = 0
+    """Of several on one page the highest is shown; 0 where the revision says it."""
     title: str
     body: str
     country: str
@@ -55,6 +57,7 @@ class Item(Value):
             code=paths.code_of(shown.submission_id),
             language=shown.language,
             revision=post.revision,
+            edition=post.edition,
             title=shown.title,
             body=shown.body,
             country=shown.country,
@@ -76,7 +79,12 @@ class Item(Value):
     @property
     def record(self) -> str:
         """Where it is kept."""
-        return paths.record(self.code, self.language, self.revision, self.delivery_id)
+        return paths.record(self.code, self.language, self.order, self.delivery_id)
+
+    @property
+    def order(self) -> int:
+        """Of two items on one page the higher is the newer. A decision's version is never below its revision."""
+        return self.edition or self.revision
 
     @property
     def changed_at(self) -> datetime:
@@ -110,15 +118,15 @@ class Item(Value):
         return self.model_copy(update={"body": self.summary})
 
 
-def newest_revisions(records: Iterable[str]) -> dict[str, str]:
+def newest_editions(records: Iterable[str]) -> dict[str, str]:
     """Of all records the one that each page shows: page path → record path."""
     shown: dict[str, tuple[int, str]] = {}
     for path in records:
         found = paths.parse_record(path)
         if found is not None:
-            code, language, revision = found
+            code, language, edition = found
             page = paths.page(code, language)
-            shown[page] = max(shown.get(page, (0, "")), (revision, path))
+            shown[page] = max(shown.get(page, (0, "")), (edition, path))
     return {page: path for page, (_, path) in shown.items()}
 
 

@@ -25,7 +25,7 @@ from services.publisher.channels.website.indexes import (
     files,
     plan,
 )
-from services.publisher.channels.website.items import Item, newest_revisions
+from services.publisher.channels.website.items import Item, newest_editions
 from services.publisher.channels.website.pages import Masthead, Pages
 from services.publisher.channels.website.shelf import Shelf, media_files
 
@@ -124,7 +124,7 @@ class Keeper:
             if known is not None:
                 cards[record] = known
         self._cards = cards
-        return {page: cards[record] for page, record in newest_revisions(cards).items()}
+        return {page: cards[record] for page, record in newest_editions(cards).items()}
 
     async def _write(self, wanted: Plan, gone: set[str]) -> None:
         for path, index in wanted.items():

@@ -44,14 +44,14 @@ def file_of(path: str) -> str:
     return f"{path}index.html" if path == "" or path.endswith("/") else path
 
 
-def record(code: str, language: str, revision: int, delivery_id: str) -> str:
+def record(code: str, language: str, edition: int, delivery_id: str) -> str:
     """The record of one delivery to the website."""
     safe = delivery_id if re.fullmatch(r"[a-z0-9-]{1,64}", delivery_id) else code_of(delivery_id)
-    return f"{ITEMS}{code}/{language}/{revision:08d}-{safe}.json"
+    return f"{ITEMS}{code}/{language}/{edition:08d}-{safe}.json"
 
 
 def parse_record(path: str) -> tuple[str, str, int] | None:
-    """The code, language and revision in a record's path; `None` for another file."""
+    """The code, language and edition in a record's path; `None` for another file."""
     match = _RECORD.match(path)
     return None if match is None else (match[1], match[2], int(match[3]))
 

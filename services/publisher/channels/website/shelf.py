@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from PIL import Image
 
 from services.publisher.channels.website import paths
-from services.publisher.channels.website.items import Item, newest_revisions
+from services.publisher.channels.website.items import Item, newest_editions
 from services.publisher.channels.website.pages import Pages
 from shared.events import Media
 from shared.storage.media import CLEAN, SITE, MediaStore
@@ -56,7 +56,7 @@ class Shelf:
     async def shown(self, code: str) -> dict[str, Item]:
         """What there is to show of one submission: an item per page."""
         found: dict[str, Item] = {}
-        for page, record in newest_revisions(await self.records(code)).items():
+        for page, record in newest_editions(await self.records(code)).items():
             item = await self.item(record)
             if item is not None:
                 found[page] = item

@@ -66,14 +66,14 @@ class Site:
         await self._keeper.rebuild()
 
     async def publish(self, post: Post) -> str:
-        """Put a delivery's page up, in place of an earlier revision's; its public address. May be repeated."""
+        """Put a delivery's page up, in place of an earlier decision's; its public address. May be repeated."""
         await self._dress()
         code, record = paths.code_of(post.snapshot.submission_id), _record(post)
         page = paths.page(code, post.language)
         item = await self._shelf.item(record)
         earlier = (await self._shelf.shown(code)).get(page)
         if item is None:
-            item = Item.of(post, earlier if earlier and earlier.revision < post.revision else None)
+            item = Item.of(post, earlier if earlier and earlier.order < _order(post) else None)
             await self._shelf.write(record, item.model_dump_json().encode())
         await self._shelf.place_media(item.media)
         await self._shelf.show(code)
@@ -130,7 +130,7 @@ class Site:
         found: list[Item] = []
         for record in await self._shelf.records(item.code):
             parsed = paths.parse_record(record)
-            if parsed is not None and parsed[1] == item.language and parsed[2] < item.revision:
+            if parsed is not None and parsed[1] == item.language and parsed[2] < item.order:
                 old = await self._shelf.item(record)
                 found += [] if old is None else [old]
         return found
@@ -169,7 +169,11 @@ class Lingering(Exception):
 
 def _record(post: Post) -> str:
     code = paths.code_of(post.snapshot.submission_id)
-    return paths.record(code, post.language, post.revision, post.delivery_id)
+    return paths.record(code, post.language, _order(post), post.delivery_id)
+
+
+def _order(post: Post) -> int:
+    return post.edition or post.revision
 
 
 def marker(post: Post) -> bytes:

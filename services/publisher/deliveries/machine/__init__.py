@@ -7,6 +7,7 @@
     posted → unknown (a read-back found nothing) | removing → removed | residue | needs_human
     residue → removed (a person took it away)
     cancelled → planned (approved again before anything was sent)
+    removed → planned (made way for another revision, and is approved again)
 
 What a channel did not answer is never sent again blindly: it goes through `reconciling`, and, where nobody
 can look and a repetition would show, to a person. `advance` gives back the new delivery or a refusal; it never

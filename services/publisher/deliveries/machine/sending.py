@@ -40,15 +40,37 @@ def claimed(delivery: Delivery, claim: Claimed, now: datetime) -> Delivery | Ref
 def approved(delivery: Delivery, approval: Approved, now: datetime) -> Delivery | Refused:
     if approval.approval <= delivery.approval or delivery.retired in {"recalled", "withdrawn"}:
         return Refused("superseded")
+    anew: dict[str, object] = {
+        "approval": approval.approval,
+        "edition": approval.approval,
+        "due_at": approval.due_at,
+    }
     match delivery.state:
         case "planned":
-            return replace(delivery, approval=approval.approval, due_at=approval.due_at, lease=None)
+            return replace(delivery, lease=None, **anew)  # type: ignore[arg-type]
         case "cancelled" if delivery.attempt == 0:
-            return delivery.into(
-                "planned", now, approval=approval.approval, retired=None, due_at=approval.due_at
-            )
+            return delivery.into("planned", now, retired=None, planned_at=now, **anew)
+        case "removed" if delivery.retired == "superseded":
+            return _from_the_start(delivery).into("planned", now, planned_at=now, **anew)
         case _:
             return Refused("wrong_state")
+
+
+def _from_the_start(delivery: Delivery) -> Delivery:
+    """It was posted and is provably gone: as if it had never been, but for its history."""
+    return replace(
+        delivery,
+        round=delivery.round + 1,
+        retired=None,
+        remote_id=None,
+        url=None,
+        proof=None,
+        prepared={},
+        figures={},
+        visits=0,
+        absent_at=None,
+        trying_since=None,
+    )
 
 
 def prepare_failed(

@@ -42,7 +42,8 @@ def started(publication: Publication, revision: int) -> Publication:
 
 
 def posted(publication: Publication, revision: int) -> Publication:
-    return step(started(publication, revision), revision, Answered(1, Posted(f"page-{revision}")))
+    begun = of(under_way := started(publication, revision), revision)
+    return step(under_way, revision, Answered(begun.attempt, Posted(f"page-{revision}")))
 
 
 def states(publication: Publication) -> dict[int, str]:
@@ -71,6 +72,35 @@ def test_the_successor_knows_what_it_replaces() -> None:
 
     assert before is not None
     assert before.remote_id == "page-1"
+
+
+def going_back() -> Publication:
+    """Revision 2 is on the website, and a later decision allows revision 1 in its place."""
+    return decided(posted(decided(Publication("s"), version=1, revision=2), 2), version=2, revision=1)
+
+
+def test_what_a_later_decision_allows_takes_the_place_whichever_revision_it_is() -> None:
+    waiting = going_back()
+    assert states(waiting) == {2: "removing", 1: "planned"}
+    assert of(waiting, 2).due_at is None
+    before = waiting.predecessor(of(waiting, 1))
+    assert before is not None
+    assert before.remote_id == "page-2"
+
+    done = posted(waiting, 1)
+
+    assert states(done) == {2: "removed", 1: "posted"}
+    assert "revision 1" in (of(done, 2).proof or "")
+
+
+def test_a_revision_that_made_way_comes_back_when_it_is_approved_again() -> None:
+    replaced = posted(replacing(), 2)
+
+    back = decided(replaced, version=3, revision=1)
+
+    assert states(back) == {1: "planned", 2: "removing"}
+    assert (of(back, 1).round, of(back, 1).remote_id, of(back, 2).due_at) == (1, None, None)
+    assert states(posted(back, 1)) == {1: "posted", 2: "removed"}
 
 
 def test_when_the_successor_is_refused_the_earlier_page_is_really_removed() -> None:

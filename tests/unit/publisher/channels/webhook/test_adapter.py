@@ -11,6 +11,7 @@ def test_an_id_is_the_same_for_every_attempt_and_another_for_every_fact() -> Non
     assert message_id("d1", "submission.published") == message_id("d1", "submission.published")
     assert message_id("d1", "submission.published") != message_id("d1", "submission.removed")
     assert message_id("d1", "submission.published") != message_id("d2", "submission.published")
+    assert message_id("d1", "submission.published") != message_id("d1", "submission.published", 1)
 
 
 def test_the_body_is_the_same_for_every_attempt() -> None:

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.publisher.channels.website.items import Item, newest_revisions
+from services.publisher.channels.website.items import Item, newest_editions
 from services.publisher.channels.website.paths import record
 from tests.servers.posts import PLANNED, correction
 from tests.unit.publisher.channels.website.builders import delivery, item
@@ -48,7 +48,7 @@ def test_each_page_shows_its_newest_revision() -> None:
         "_items/stray.json",
     ]
 
-    assert newest_revisions(records) == {
+    assert newest_editions(records) == {
         "az/abcdefghij/": records[0],
         "tr/abcdefghij/": records[2],
     }

@@ -140,6 +140,21 @@ async def test_versions_name_each_other_and_no_others(website: Website, site: Si
     assert versions(read(folder, place(site, first))) == ["az"]
 
 
+async def test_an_earlier_revision_that_was_decided_later_takes_the_place(
+    website: Website, site: Site, folder: Path
+) -> None:
+    earlier = delivery(1, title="Əvvəlki")
+    later = replace(correction(earlier, "d-later", title="Sonrakı"), edition=4)
+    back = replace(earlier, edition=6)
+    await website.commit(later, {})
+
+    await website.commit(back, {})
+
+    assert "Əvvəlki" in " ".join(read(folder, place(site, back)).text("h1"))
+    assert isinstance(await website.read_back(back, ""), Posted)
+    assert isinstance(await website.read_back(later, ""), Absent)
+
+
 async def test_a_correction_takes_the_place_and_says_so(website: Website, site: Site, folder: Path) -> None:
     first = delivery(1, title="Köhnə")
     later = replace(correction(first, "d-later", title="Yeni"), planned_at=PLANNED + timedelta(days=2))
