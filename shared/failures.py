@@ -13,9 +13,6 @@ from enum import Enum
 from typing import Final, TypeVar
 
 import structlog
-from nats.errors import ConnectionClosedError, NoServersError, OutboundBufferLimitError
-
-from shared.storage.mongo import is_unavailable
 
 log = structlog.get_logger()
 
@@ -93,13 +90,20 @@ def jitter() -> float:
     return random.random()  # noqa: S311 - spreads load, guards nothing
 
 
+_means_away: list[Callable[[BaseException], bool]] = []
+
+
+def means_away(rule: Callable[[BaseException], bool]) -> Callable[[BaseException], bool]:
+    """Register the rule of a driver's own module: which of its errors say that our own store or bus is away."""
+    _means_away.append(rule)
+    return rule
+
+
 def meaning_of(error: BaseException) -> Meaning:
     """Class a failure. Our own store and bus being away is never the message's fault."""
     if isinstance(error, Unprocessable):
         return Meaning.UNPROCESSABLE
-    if isinstance(error, Unavailable | NoServersError | OutboundBufferLimitError | ConnectionClosedError):
-        return Meaning.UNAVAILABLE
-    if is_unavailable(error):
+    if isinstance(error, Unavailable) or any(away(error) for away in _means_away):
         return Meaning.UNAVAILABLE
     return Meaning.FAILED
 

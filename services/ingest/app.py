@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter
 
 from services.ingest.media_safety.model import Limits as SafetyLimits
-from services.ingest.page_wiring import wire_pages
 from services.ingest.people import api as api_people
+from services.ingest.people import pages as people_pages
 from services.ingest.people.service import Sessions
 from services.ingest.people.store import People
 from services.ingest.rate_limits import Limits
@@ -13,19 +17,25 @@ from services.ingest.settings import IngestSettings
 from services.ingest.status import handlers
 from services.ingest.status.store import Ledger
 from services.ingest.submissions import api
+from services.ingest.submissions import pages as submission_pages
+from services.ingest.submissions.portal import Portal
 from services.ingest.submissions.service import Reception
 from services.ingest.submissions.store import Submissions, received_log
 from services.ingest.upload_wiring import wire_uploads
-from services.ingest.uploads.rules import UploadLimits
+from services.ingest.uploads.protocol import UploadLimits
+from services.ingest.validation.choices import Choices
 from services.ingest.validation.rules import Rules
 from shared.bus.consuming import consume_batches
 from shared.bus.outbox import publish_entry
 from shared.campaign.model import Campaign, CampaignError
 from shared.events import CASE_CHANGED, DELIVERY_CHANGED
 from shared.http.problems import ConfigurationError
-from shared.identity.tokens import Issuer, OwnKeys, signing_key
+from shared.identity.tokens import Guard, Issuer, OwnKeys, Principal, signing_key
 from shared.runtime.service import Parts, Runtime
 from shared.storage.media import MediaStore
+from shared.web import Pages
+
+WEB: Final = Path(__file__).parent / "web"
 
 
 def assemble(runtime: Runtime) -> Parts:
@@ -88,7 +98,7 @@ def assemble(runtime: Runtime) -> Parts:
             api.routes(reception, runtime.guard, limits, settings.public_url),
             api.media_routes(reception, store, runtime.guard),
             *upload_parts.routers,
-            *wire_pages(campaign, reception, sessions, store, runtime.guard, limits),
+            *_pages(campaign, reception, sessions, store, runtime.guard, limits),
         ],
         outboxes=[people.collection, submissions.collection],
         prepare=[people.prepare, submissions.prepare, log.prepare, *upload_parts.prepare],
@@ -97,3 +107,28 @@ def assemble(runtime: Runtime) -> Parts:
         on_stop=[log.close],
         long_bodies=["/v1/uploads"],
     )
+
+
+def _pages(
+    campaign: Campaign,
+    reception: Reception,
+    sessions: Sessions,
+    store: MediaStore,
+    guard: Guard,
+    limits: Limits,
+) -> list[APIRouter]:
+    """The portal's routers, in the order in which they must be asked."""
+    reasons = {reason.code: reason.text for reason in campaign.reasons}
+    shell = Pages("ingest", WEB, "/send", campaign=campaign.name, reasons=reasons)
+    choices = Choices.of(campaign)
+
+    async def has_sent(who: Principal) -> bool:
+        return bool(await reception.all_of(who, None, 1))
+
+    doors = people_pages.Doors(shell, sessions, choices, has_sent)
+    portal = Portal(shell, reception, store, campaign, Rules.of(campaign), choices)
+    return [
+        shell.static_router(),
+        people_pages.routes(doors, shell, guard, limits),
+        submission_pages.routes(portal, shell, guard, limits),
+    ]

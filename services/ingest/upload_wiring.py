@@ -7,7 +7,7 @@ from services.ingest.settings import IngestSettings
 from services.ingest.uploads.chunks import Quarantine
 from services.ingest.uploads.cleanup import Sweep
 from services.ingest.uploads.leases import Leases
-from services.ingest.uploads.rules import UploadLimits
+from services.ingest.uploads.protocol import UploadLimits
 from services.ingest.uploads.scan_job import Screening
 from services.ingest.uploads.store import Uploads
 from services.ingest.uploads.tus import routes

@@ -14,7 +14,6 @@ from services.moderation.desk import api, pages
 from services.moderation.desk.media import Photos
 from services.moderation.desk.service import Desk
 from services.moderation.queue.claims import Claims
-from services.moderation.queue.clock import DatabaseClock
 from services.moderation.queue.reader import Queue, Reader
 from services.moderation.screening.rules import ClassRule, Policy
 from services.moderation.settings import ModerationSettings
@@ -22,6 +21,7 @@ from shared.campaign.model import Campaign, CampaignError
 from shared.http.problems import ConfigurationError
 from shared.identity.tokens import signing_key
 from shared.runtime.service import Parts, Runtime
+from shared.storage.clock import DatabaseClock
 from shared.storage.media import MediaStore
 from shared.web import Pages
 

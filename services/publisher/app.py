@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from services.publisher import telemetry
 from services.publisher.channels import registry
 from services.publisher.channels.port import Channel, Post
 from services.publisher.channels.website.site import Site
-from services.publisher.deliveries import handlers
+from services.publisher.deliveries import handlers, telemetry
 from services.publisher.deliveries.ids import code_of
 from services.publisher.deliveries.publication import Outlet, Publication
 from services.publisher.deliveries.retry_policy import LANES

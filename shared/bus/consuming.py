@@ -17,6 +17,7 @@ from faststream import AckPolicy, BaseMiddleware
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError, NoServersError, OutboundBufferLimitError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NoStreamResponseError
@@ -34,6 +35,7 @@ from shared.failures import (
     Wait,
     attempt,
     jitter,
+    means_away,
     settle,
 )
 from shared.observability.health import Health
@@ -52,6 +54,12 @@ _SHORT_REPLY: Final = 9
 
 Batch = list[tuple[int, Any]]
 """Stream sequences with their events, in the order in which they came."""
+
+
+@means_away
+def is_unreachable(error: BaseException) -> bool:
+    """Whether the failure is the bus being away rather than the message being wrong."""
+    return isinstance(error, NoServersError | OutboundBufferLimitError | ConnectionClosedError)
 
 
 async def connection(settings: Settings, *, name: str) -> Client:

@@ -18,7 +18,8 @@ from shared.bus.consuming import Publisher
 from shared.events import BY_SUBJECT, Event, Topic
 from shared.failures import Failure, attempt
 from shared.observability.telemetry import current_traceparent, published, publishing_span
-from shared.storage.mongo import Collection, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Collection
 
 log = structlog.get_logger()
 

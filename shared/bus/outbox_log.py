@@ -27,11 +27,11 @@ from typing import Final
 from uuid import uuid4
 
 import structlog
-from pymongo.errors import BulkWriteError, PyMongoError, WriteError
 
 from shared.bus.outbox import LONG_AGO, PAGE, PUBLISHING_AT_ONCE
 from shared.failures import Failure, Meaning, Unavailable, attempt, meaning_of
-from shared.storage.mongo import DUPLICATE_KEY, Collection, Document
+from shared.storage.document import Document
+from shared.storage.mongo import DUPLICATE_KEY, BulkWriteError, Collection, PyMongoError, WriteError
 
 log = structlog.get_logger()
 

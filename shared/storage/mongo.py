@@ -11,9 +11,25 @@ not *failed*: read again. Whether the driver itself tries a write once more is t
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, Self, cast
 
+from pymongo import ReplaceOne as _ReplaceOne
+from pymongo import UpdateOne as _UpdateOne
 from pymongo import errors
 
-Document = dict[str, Any]
+from shared.failures import means_away
+from shared.storage.document import Document
+
+ReplaceOne = _ReplaceOne
+"""One write of a `bulk_write`: the document that a filter finds, replaced whole."""
+UpdateOne = _UpdateOne
+"""One write of a `bulk_write`: a change of the document that a filter finds."""
+BulkWriteError = errors.BulkWriteError
+"""Some of many writes were refused; `details["writeErrors"]` says which."""
+DuplicateKeyError = errors.DuplicateKeyError
+"""A unique index, or `_id`, refused a write."""
+WriteError = errors.WriteError
+"""One write was refused."""
+PyMongoError = errors.PyMongoError
+"""Whatever a driver raises; see `is_unavailable`."""
 Driver = Literal["motor", "pymongo"]
 
 TIMEOUT_MS = 5000
@@ -164,6 +180,7 @@ UNAVAILABLE_CODES = frozenset(
 """Server codes that mean the server, not the request, is in trouble (unreachable, stepping down, time limit, disk full)."""
 
 
+@means_away
 def is_unavailable(error: BaseException) -> bool:
     """Whether the failure is the store being away rather than the request being wrong."""
     if isinstance(error, errors.ConnectionFailure | errors.WTimeoutError | errors.ExecutionTimeout):

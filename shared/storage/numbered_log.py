@@ -7,10 +7,9 @@ decides again. Reading goes by ranges bounded on both ends of the primary key, s
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from pymongo.errors import BulkWriteError
-
 from shared.failures import Unavailable
-from shared.storage.mongo import Collection, Document, is_duplicate
+from shared.storage.document import Document
+from shared.storage.mongo import BulkWriteError, Collection, is_duplicate
 
 PAGE: Final = 64
 

@@ -6,11 +6,10 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pymongo.errors import PyMongoError
 
 from shared.failures import Unavailable
 from shared.http.problems import Problem, unavailable
-from shared.storage.mongo import is_unavailable
+from shared.storage.mongo import PyMongoError, is_unavailable
 
 
 def answering_with(page_of: Callable[[Request, Problem], Response]) -> type[APIRoute]:

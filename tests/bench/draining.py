@@ -16,7 +16,8 @@ from services.publisher.channels.port import Capabilities
 from shared.bus.consuming import Publisher
 from shared.bus.outbox import Relay, embedded, entry, prepare
 from shared.events import REACH_CLICKED, ReachClicked
-from shared.storage.mongo import Collection, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Collection
 from tests.bench.counting import Bed, bench_bed
 from tests.bench.report import Finding, at_most
 from tests.processes import cpu_seconds

@@ -20,7 +20,8 @@ from shared.bus.consuming import Publisher
 from shared.bus.outbox import entry, publish_entry
 from shared.bus.outbox_log import OutboxLog, Pace
 from shared.events import SUBMISSION_WITHDRAWN, SubmissionWithdrawn
-from shared.storage.mongo import Document, connect
+from shared.storage.document import Document
+from shared.storage.mongo import connect
 
 NAMESPACE: Final = UUID("00000000-0000-0000-0000-0000000000b1")
 BATCHES: Final = 6

@@ -14,7 +14,8 @@ import pytest
 from shared.bus.consuming import Publisher, connection
 from shared.bus.outbox import publish_entry
 from shared.events import SUBMISSION_WITHDRAWN
-from shared.storage.mongo import Database, Document, connect
+from shared.storage.document import Document
+from shared.storage.mongo import Database, connect
 from tests.faults.inserting import EACH, POINTS, STANDING, events_of, log_of
 from tests.running import provisioned, settings_for
 

@@ -16,7 +16,7 @@ from services.ingest.media_safety.model import Limits
 from services.ingest.media_safety.sandbox import LocalSandbox
 from services.ingest.uploads.chunks import Quarantine
 from services.ingest.uploads.leases import Leases
-from services.ingest.uploads.rules import UploadLimits
+from services.ingest.uploads.protocol import UploadLimits
 from services.ingest.uploads.scan_job import Screening
 from services.ingest.uploads.store import Uploads
 from services.ingest.uploads.tus import routes

@@ -21,10 +21,10 @@ from typing import Annotated, BinaryIO, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.ingest.media_safety import telemetry
 from services.ingest.media_safety.metadata_check import leaks
 from services.ingest.media_safety.model import Cleaned, CleanType, Code, Limits, Refusal, Refused, Verdict
 from services.ingest.media_safety.worker import NOT_CONFINED, TRY_LATER
-from services.ingest.uploads import telemetry
 from shared.failures import Unavailable
 
 ROOT: Final = Path(__file__).resolve().parents[3]

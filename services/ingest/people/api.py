@@ -6,15 +6,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.ingest.people.service import Opened, Sessions
-from services.ingest.rate_limits import Limits
-from services.ingest.submissions.schemas import (
+from services.ingest.people.schemas import (
     RecoveryBody,
     SessionAnswer,
     SessionBody,
     VolunteerAnswer,
     VolunteerBody,
 )
+from services.ingest.people.service import Opened, Sessions
+from services.ingest.rate_limits import Limits
 from shared.identity.tokens import Guard, Principal, csrf_token, end_session, jwks, set_session
 
 

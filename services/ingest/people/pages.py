@@ -1,16 +1,17 @@
 """The doors: joining, coming back with a code, signing in and out. They open and close the one session of all services."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
+from services.ingest.people.forms import read_newcomer
 from services.ingest.people.service import Opened, Sessions
 from services.ingest.rate_limits import Limits
-from services.ingest.submissions import forms as page_forms
-from services.ingest.submissions.choices import Choices
-from services.ingest.submissions.service import Reception
+from services.ingest.validation.choices import Choices
+from services.ingest.validation.form_fields import fields_of
 from shared.http.problems import Problem
 from shared.identity.tokens import Guard, Principal, end_session, set_session
 from shared.web import Pages
@@ -20,13 +21,16 @@ CODE_SECONDS: Final = 15 * 60
 """How long the page with a new recovery code can be loaded again."""
 NEXT_LONGEST: Final = 500
 
+HasSent = Callable[[Principal], Awaitable[bool]]
+"""Whether somebody has sent anything yet."""
+
 
 class Doors:
     """The pages through which one comes and goes."""
 
-    def __init__(self, pages: Pages, sessions: Sessions, reception: Reception, choices: Choices) -> None:
+    def __init__(self, pages: Pages, sessions: Sessions, choices: Choices, has_sent: HasSent) -> None:
         self._pages, self._sessions = pages, sessions
-        self._reception, self._choices = reception, choices
+        self._choices, self._has_sent = choices, has_sent
 
     def join(self, request: Request) -> Response:
         """The form to become a volunteer."""
@@ -35,7 +39,7 @@ class Doors:
 
     async def register(self, request: Request) -> Response:
         """A new volunteer, signed in, and led to their code; or the form again with what must be mended."""
-        newcomer, other = page_forms.read_newcomer(await request.form())
+        newcomer, other = read_newcomer(await request.form())
         try:
             opened = await self._sessions.register(newcomer)
         except Problem as problem:
@@ -48,7 +52,7 @@ class Doors:
                 "other_language": other,
                 "section": newcomer.section,
             }
-            mistakes = page_forms.fields_of(str(error["field"]) for error in problem.extra["errors"])
+            mistakes = fields_of(str(error["field"]) for error in problem.extra["errors"])
             return self._pages.render(
                 request,
                 "register.html",
@@ -68,8 +72,7 @@ class Doors:
 
     async def code_kept(self, who: Principal) -> Response:
         """Forget the code; a newcomer goes on to send something."""
-        sent = await self._reception.all_of(who, None, 1)
-        response = _see("/send" if sent else "/send/new")
+        response = _see("/send" if await self._has_sent(who) else "/send/new")
         response.delete_cookie(CODE_COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return response
 

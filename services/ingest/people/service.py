@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from services.ingest import telemetry
 from services.ingest.people import codes
 from services.ingest.people.store import People, Person
+from services.ingest.problems import invalid
 from services.ingest.rate_limits import Limits
-from services.ingest.submissions.service import invalid
 from services.ingest.validation.rules import Newcomer, Refused, Rules, welcome
 from shared.http.problems import Problem
 from shared.identity.tokens import Claims, Epochs, Issuer, Keys, Principal, verify

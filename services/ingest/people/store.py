@@ -16,7 +16,8 @@ from shared.bus import outbox
 from shared.events import PERSON_REGISTERED, STAFF_CHANGED, PersonRegistered, Role, Scopes, StaffChanged
 from shared.failures import Unavailable
 from shared.identity.tokens import STAFF, STAFF_TOKEN, VOLUNTEER_TOKEN, Principal
-from shared.storage.mongo import Collection, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Collection
 
 TRIES: Final = 8
 """Compare-and-set attempts before a change gives up."""

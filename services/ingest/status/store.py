@@ -7,7 +7,8 @@ from typing import Final
 
 from services.ingest.status.rules import Progress, Told, absorb, submission_of
 from shared.failures import Failure, Unavailable, attempt
-from shared.storage.mongo import Collection, Document, is_duplicate
+from shared.storage.document import Document
+from shared.storage.mongo import Collection, is_duplicate
 
 TRIES: Final = 20
 """Compare-and-set attempts before an event is left to come again."""

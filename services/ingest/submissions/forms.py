@@ -1,11 +1,12 @@
 """The portal's forms: what a browser sends becomes a draft, what is wrong becomes the name of a field. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, Protocol, cast
+from typing import Final, Literal, cast
 
 from services.ingest.submissions.store import Submission
-from services.ingest.validation.rules import Attachment, Draft, Newcomer, Refused, Rules, examine
+from services.ingest.validation.form_fields import Fields, all_of, field_of, one
+from services.ingest.validation.rules import Attachment, Draft, Refused, Rules, examine
 from shared.events import AiUse, Attribution, Consent
 
 Mode = Literal["name", "pseudonym", "anonymous"]
@@ -23,18 +24,6 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     "idempotency_key_in_progress": "screening",
     "changes_not_requested": "changed",
 }
-
-
-class Fields(Protocol):
-    """A form as the framework has parsed it."""
-
-    def get(self, key: str) -> object:
-        """The first value under a name, or nothing."""
-        ...
-
-    def getlist(self, key: str) -> Sequence[object]:
-        """All values under a name."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +80,12 @@ class SendForm:
 
 def read_send(fields: Fields) -> SendForm:
     """The form as sent. A browser writes every line break as CR LF; an author wrote a line break."""
-    files = zip(_all(fields, "upload_id"), _all(fields, "upload_name"), _all(fields, "alt"), strict=False)
+    files = zip(
+        all_of(fields, "upload_id"), all_of(fields, "upload_name"), all_of(fields, "alt"), strict=False
+    )
     return SendForm(
         **{
-            name: _one(fields, name)
+            name: one(fields, name)
             for name in (
                 "title",
                 "body",
@@ -106,13 +97,13 @@ def read_send(fields: Fields) -> SendForm:
                 "credit",
             )
         },
-        people_shown=_one(fields, "people_shown"),
-        rights=_one(fields, "rights"),
-        terms_version=_one(fields, "terms_version"),
-        key=_one(fields, "key"),
-        ai_made=_one(fields, "ai_made") == "yes",
-        ai_edited=_one(fields, "ai_edited") == "yes",
-        terms=_one(fields, "terms") == "yes",
+        people_shown=one(fields, "people_shown"),
+        rights=one(fields, "rights"),
+        terms_version=one(fields, "terms_version"),
+        key=one(fields, "key"),
+        ai_made=one(fields, "ai_made") == "yes",
+        ai_edited=one(fields, "ai_edited") == "yes",
+        terms=one(fields, "terms") == "yes",
         files=tuple(FileEntry(upload_id, name, alt) for upload_id, name, alt in files if upload_id),
     )
 
@@ -170,40 +161,8 @@ def mistakes_of(form: SendForm, rules: Rules) -> list[str]:
     return list(dict.fromkeys([*refused, *missing]))
 
 
-def read_newcomer(fields: Fields) -> tuple[Newcomer, str]:
-    """Who wants to join, and the language they chose beside the invited ones."""
-    other = _one(fields, "other_language")
-    tags = [*_all(fields, "languages"), *([other] if other else [])]
-    newcomer = Newcomer(
-        _one(fields, "name"), _one(fields, "country"), tuple(tags), _one(fields, "section") or None
-    )
-    return newcomer, other
-
-
-def fields_of(mistakes: Iterable[str]) -> list[str]:
-    """The fields that mistakes belong to, each once."""
-    return list(dict.fromkeys(field_of(name) for name in mistakes))
-
-
-def field_of(name: str) -> str:
-    """The field of the page that a mistake in `name` belongs to."""
-    if name.startswith("media.") and name.endswith(".alt"):
-        return "alt"
-    first = name.partition(".")[0]
-    return "terms" if name == "consent.terms_version" else first
-
-
 def field_of_problem(code: str) -> str | None:
     """The field of the page that can mend a refusal; nothing for what no field mends."""
     if code.startswith("media_"):
         return "unsafe"
     return _PROBLEMS.get(code)
-
-
-def _one(fields: Fields, name: str) -> str:
-    value = fields.get(name)
-    return value.replace("\r\n", "\n") if isinstance(value, str) else ""
-
-
-def _all(fields: Fields, name: str) -> list[str]:
-    return [value.replace("\r\n", "\n") for value in fields.getlist(name) if isinstance(value, str)]

@@ -16,11 +16,12 @@ from fastapi.responses import RedirectResponse
 from services.ingest.people import codes
 from services.ingest.status.rules import Progress
 from services.ingest.submissions import forms as page_forms
-from services.ingest.submissions.choices import Choices
 from services.ingest.submissions.forms import SendForm
 from services.ingest.submissions.service import Receipt, Reception
 from services.ingest.submissions.store import Submission
 from services.ingest.submissions.timeline import life
+from services.ingest.validation.choices import Choices
+from services.ingest.validation.form_fields import fields_of
 from services.ingest.validation.rules import Rules
 from shared.campaign.model import Campaign
 from shared.http.problems import Problem
@@ -212,7 +213,7 @@ def _version(content: object) -> str:
 def _mending(problem: Problem) -> list[str]:
     """The fields that can mend a refusal. Raises the problem again when none can."""
     if problem.code == "submission_invalid":
-        return page_forms.fields_of(str(error["field"]) for error in problem.extra.get("errors", ()))
+        return fields_of(str(error["field"]) for error in problem.extra.get("errors", ()))
     name = page_forms.field_of_problem(problem.code)
     if name is None:
         raise problem

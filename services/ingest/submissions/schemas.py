@@ -2,71 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from difflib import get_close_matches
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictBool, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, PlainSerializer, StrictBool
 
 from services.ingest.status.rules import DecisionFact, DeliveryFact, Progress, State, state_of
 from services.ingest.submissions.store import Submission
-from services.ingest.validation.rules import Attachment, Draft, Newcomer
+from services.ingest.validation.rules import Attachment, Draft
 from shared.events import AiUse, Attribution, Consent, DeliveryState, Verdict, as_utc
+from shared.http.models import Answer, Body
 
 Time = Annotated[datetime, PlainSerializer(as_utc, return_type=str)]
 """RFC 3339, UTC."""
-
-
-class Body(BaseModel):
-    """A request's body, or a part of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_fields_only(cls, given: Any) -> Any:
-        unknown = [name for name in given if name not in cls.model_fields] if isinstance(given, dict) else []
-        if unknown:
-            # JSON can name half a character, which no answer could quote.
-            name, known = str(unknown[0])[:60].encode("utf-8", "replace").decode(), list(cls.model_fields)
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
-            message = "there is no field {name}; {hint}"
-            raise PydanticCustomError("unknown_field", message, {"name": name, "hint": hint})
-        return given
-
-
-class VolunteerBody(Body):
-    """Who wants to join."""
-
-    name: str
-    country: str
-    languages: list[str]
-    section: str | None = None
-
-    def newcomer(self) -> Newcomer:
-        """The same for `intake.welcome`."""
-        return Newcomer(self.name, self.country, tuple(self.languages), self.section)
-
-
-class RecoveryBody(Body):
-    """The code that was shown at registration or at the last recovery."""
-
-    recovery_code: Annotated[str, Field(max_length=100)]
-
-
-class SessionBody(Body):
-    """What to sign in with: a token, or the secret of a one-time link."""
-
-    token: Annotated[str, Field(max_length=4000)] | None = None
-    link: Annotated[str, Field(max_length=200)] | None = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.token is None) == (self.link is None):
-            message = "give either token or link"
-            raise PydanticCustomError("one_of_both", message)
-        return self
 
 
 class MediaBody(Body):
@@ -136,28 +83,6 @@ class WithdrawalBody(Body):
     """Why, if the author wishes to say."""
 
     reason: Annotated[str, Field(max_length=2000)] | None = None
-
-
-class Answer(BaseModel):
-    """An answer, or a part of it."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class VolunteerAnswer(Answer):
-    """A volunteer's means of signing in. The recovery code is shown this once."""
-
-    volunteer_id: str
-    token: str
-    recovery_code: str
-
-
-class SessionAnswer(Answer):
-    """Whose session it is; `csrf` goes with every request that changes something."""
-
-    person_id: str
-    role: str
-    csrf: str
 
 
 class ReceiptAnswer(Answer):

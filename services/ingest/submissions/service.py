@@ -15,6 +15,7 @@ from typing import Any, Final
 from services.ingest import telemetry
 from services.ingest.people import codes
 from services.ingest.people.store import People
+from services.ingest.problems import invalid
 from services.ingest.status.rules import Progress, state_of
 from services.ingest.status.store import Ledger
 from services.ingest.submissions.store import Manuscript, Outcome, Submission, Submissions
@@ -256,18 +257,3 @@ def fingerprint(draft: Draft) -> str:
         (draft.ai.made, draft.ai.edited),
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def invalid(refused: Refused, code: str = "submission_invalid") -> Problem:
-    """The refusal of a form: the first mistake in the sentence, all of them below."""
-    first = refused.mistakes[0]
-    more = f" ({len(refused.mistakes) - 1} more below)" if len(refused.mistakes) > 1 else ""
-    telemetry.submission_refused(code)
-    return Problem(
-        422,
-        code,
-        f"{first.sentence}{more}. Nothing was stored.",
-        errors=[
-            {"field": each.field, "given": each.given, "message": each.mend} for each in refused.mistakes
-        ],
-    )

@@ -28,7 +28,8 @@ from shared.events import (
     SubmissionWithdrawn,
 )
 from shared.observability.telemetry import current_traceparent
-from shared.storage.mongo import Database, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Database
 
 EVENTS: Final = UUID("6f3c1c52-5f0e-4a5e-9d0b-0f2f3b7a1c58")
 """Namespace of the ids of events about submissions."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.ingest.uploads import telemetry
-from services.ingest.uploads.rules import Checksum, Upload, UploadLimits
+from services.ingest.uploads.protocol import Checksum, Upload, UploadLimits
 from services.ingest.uploads.store import Uploads
 from shared.http.problems import Problem
 from shared.storage.media import QUARANTINE, MediaStore

@@ -9,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from pymongo.errors import DuplicateKeyError
-
 from services.ingest.uploads import telemetry
 from services.ingest.uploads.chunks import Quarantine
-from services.ingest.uploads.rules import piece_offset
+from services.ingest.uploads.protocol import piece_offset
 from services.ingest.uploads.store import gone
+from shared.storage.document import Document
 from shared.storage.media import CLEAN, MediaStore
-from shared.storage.mongo import Collection, Database, Document
+from shared.storage.mongo import Collection, Database, DuplicateKeyError
 
 EVERY_SECONDS: Final = 60.0
 PAGE: Final = 100

@@ -13,10 +13,11 @@ from typing import Final
 from services.ingest.media_safety.model import Refusal
 from services.ingest.uploads import telemetry
 from services.ingest.uploads.bell import Bell
-from services.ingest.uploads.rules import Upload, UploadLimits
+from services.ingest.uploads.protocol import Upload, UploadLimits
 from shared.events import Media
 from shared.http.problems import Problem
-from shared.storage.mongo import Collection, Database, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Collection, Database
 
 WITHOUT_PARTS: Final = {"parts": 0}
 OPEN_STATES: Final = ["receiving", "complete", "screening", "clean"]

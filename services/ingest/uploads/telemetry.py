@@ -68,11 +68,6 @@ def screening_put_off(upload_id: str, reason: str) -> None:
     log.warning("screening_put_off", upload_id=upload_id, reason=reason)
 
 
-def copy_not_clean(found: list[str]) -> None:
-    """A copy that was called clean holds more than is seen and heard; it was not taken."""
-    log.error("media_copy_not_clean", found=found)
-
-
 def swept(what: str, count: int) -> None:
     """Things that nobody holds were removed."""
     _SWEPT.labels(what).inc(count)

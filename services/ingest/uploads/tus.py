@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from services.ingest.uploads import telemetry
 from services.ingest.uploads.chunks import Incoming, Quarantine, conflict, too_long
-from services.ingest.uploads.rules import (
+from services.ingest.uploads.protocol import (
     ALGORITHMS,
     Upload,
     UploadLimits,

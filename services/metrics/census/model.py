@@ -18,7 +18,7 @@ from shared.events import (
     SubmissionWithdrawn,
     is_visible,
 )
-from shared.storage.mongo import Document
+from shared.storage.document import Document
 
 VIDEO: Final = "video/mp4"
 

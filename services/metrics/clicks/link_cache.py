@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError, PyMongoError
-
 from shared.events import DeliveryChanged
-from shared.storage.mongo import Collection, is_duplicate
+from shared.storage.mongo import BulkWriteError, Collection, PyMongoError, UpdateOne, is_duplicate
 
 CODE: Final = re.compile(r"[a-z2-7]{10}")
 REMEMBERED: Final = 50_000

@@ -9,14 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from pymongo import ReplaceOne
-from pymongo.errors import BulkWriteError
-
 from services.metrics.counting.documents import counter_document, counter_id, sums_in, table_of
 from services.metrics.counting.model import DAY
 from services.metrics.counting.read_cache import ReadCache
 from services.metrics.counting.sums import ByMeasure, Sums, Table, merge
-from shared.storage.mongo import Collection, Document, is_duplicate
+from shared.storage.document import Document
+from shared.storage.mongo import BulkWriteError, Collection, ReplaceOne, is_duplicate
 
 REMEMBERED: Final = 300
 """Documents kept in memory."""

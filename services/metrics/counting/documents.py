@@ -14,7 +14,7 @@ from services.metrics.counting.delivery_reach import SHARDS, Account, Accounts, 
 from services.metrics.counting.journal import delivery_document, delivery_in
 from services.metrics.counting.model import Dims, Figure, Span
 from services.metrics.counting.sums import Sums, Table, key_of, postings, values_of
-from shared.storage.mongo import Document
+from shared.storage.document import Document
 
 EVERY_SHARD: Final = range(SHARDS)
 

@@ -14,7 +14,8 @@ from typing import Final
 
 from services.metrics.counting.delivery_reach import SLOT_MS, Entry, slots_of
 from services.metrics.counting.model import Cell, Change, Click, Delivery, Dims, Sample
-from shared.storage.mongo import Collection, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Collection
 from shared.storage.numbered_log import NumberedLog
 
 ID_BYTES: Final = 16

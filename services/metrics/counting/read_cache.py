@@ -6,7 +6,8 @@ from typing import Final
 from services.metrics.counting.documents import sums_in, table_of
 from services.metrics.counting.model import DAY
 from services.metrics.counting.sums import ByMeasure, Row, Table, by_measure, rows
-from shared.storage.mongo import Collection, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Collection
 
 KEPT_ROWS: Final = 60_000
 """Some 12 MB."""

@@ -32,7 +32,8 @@ from services.metrics.counting.service import HEAD, Counts
 from services.metrics.counting.sums import Sums, Table, merge
 from services.metrics.settings import MetricsSettings
 from shared.settings import SettingsError
-from shared.storage.mongo import Database, Document, connect
+from shared.storage.document import Document
+from shared.storage.mongo import Database, connect
 from shared.storage.numbered_log import PAGE
 
 NO_LIMIT: Final = sys.maxsize

@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pymongo.errors import DuplicateKeyError
-
 from services.metrics import telemetry
 from services.metrics.counting.counters import CounterTables
 from services.metrics.counting.delivery_reach import (
@@ -37,7 +35,8 @@ from services.metrics.counting.model import Click, Delivery, Sample
 from services.metrics.counting.sums import Sums, Table
 from services.metrics.counting.together import Together
 from shared.failures import Unavailable
-from shared.storage.mongo import Database, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Database, DuplicateKeyError
 from shared.storage.numbered_log import PAGE
 
 FOLD_SECONDS: Final = 0.15

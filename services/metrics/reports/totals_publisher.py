@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
-from pymongo.errors import DuplicateKeyError
-
 from services.metrics import telemetry
 from services.metrics.counting.model import moment
 from services.metrics.counting.service import Counts
@@ -14,7 +12,8 @@ from services.metrics.reports.totals import Total, totals_of
 from shared.bus import outbox
 from shared.events import REACH_TOTALLED, ReachFigure, ReachTotalled
 from shared.runtime.service import Runtime
-from shared.storage.mongo import Collection, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Collection, DuplicateKeyError
 
 QUIET: Final = timedelta(seconds=5)
 LOOK_SECONDS: Final = 0.25

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import rfc8785
-from pymongo.errors import DuplicateKeyError
 
 from services.moderation import telemetry
 from services.moderation.cases.audit_trail import START
-from services.moderation.queue.clock import DatabaseClock
 from shared.events import as_utc
-from shared.storage.mongo import Collection, Document
+from shared.storage.clock import DatabaseClock
+from shared.storage.document import Document
+from shared.storage.mongo import Collection, DuplicateKeyError
 
 TOGETHER: Final = 500
 """Trails in one seal."""

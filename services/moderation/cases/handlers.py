@@ -7,7 +7,6 @@ from faststream.nats import NatsBroker
 
 from services.moderation import telemetry
 from services.moderation.cases.store import Cases
-from services.moderation.queue.clock import DatabaseClock
 from services.moderation.screening.rules import Policy, assess
 from shared.bus.consuming import consume
 from shared.events import (
@@ -18,6 +17,7 @@ from shared.events import (
     SubmissionReceived,
     SubmissionWithdrawn,
 )
+from shared.storage.clock import DatabaseClock
 
 CasesContext = Annotated[Cases, Context("cases")]
 ClockContext = Annotated[DatabaseClock, Context("database_clock")]

@@ -9,7 +9,7 @@ from services.moderation.cases import audit_trail as chain
 from services.moderation.cases.rules import Approved, Content, Plan, Standing
 from services.moderation.screening.rules import Risk, Signal
 from shared.events import AiUse, Attribution, CaseChanged, CaseState, Consent, Media
-from shared.storage.mongo import Document
+from shared.storage.document import Document
 
 
 @dataclass(frozen=True, slots=True)

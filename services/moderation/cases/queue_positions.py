@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from pymongo.errors import DuplicateKeyError
-
-from shared.storage.mongo import Collection, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Collection, DuplicateKeyError
 
 Stage = Literal["first", "second", "escalated"]
 STAGES: Final[tuple[Stage, ...]] = ("first", "second", "escalated")

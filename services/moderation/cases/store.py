@@ -10,8 +10,6 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from pymongo.errors import DuplicateKeyError
-
 from services.moderation.cases import audit_trail as chain
 from services.moderation.cases.model import Case, case_of, signals_documents, standing_fields
 from services.moderation.cases.queue_positions import DECIDED, LaneBook, Stage
@@ -30,7 +28,8 @@ from shared.events import (
 )
 from shared.failures import Unavailable
 from shared.observability.telemetry import continued, current_traceparent
-from shared.storage.mongo import Collection, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Collection, DuplicateKeyError
 
 ATTEMPTS: Final = 12
 """How often a change is tried against a document that others change at the same time."""

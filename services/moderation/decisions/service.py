@@ -25,7 +25,6 @@ from services.moderation.cases.rules import (
 )
 from services.moderation.cases.store import ATTEMPTS, Cases
 from services.moderation.queue.claims import LeaseLost, case_id_of
-from services.moderation.queue.clock import DatabaseClock
 from services.moderation.queue.reader import Reader
 from services.moderation.screening.rules import Policy, Signal, Wording, judge, read
 from shared.bus.outbox import appended, entry, merge
@@ -33,7 +32,8 @@ from shared.events import CASE_CHANGED, MODERATION_DECIDED, ModerationDecided, S
 from shared.failures import Unavailable
 from shared.identity.signing import sign
 from shared.observability.telemetry import continued
-from shared.storage.mongo import Document
+from shared.storage.clock import DatabaseClock
+from shared.storage.document import Document
 
 DECISIONS: Final = UUID("6f1d6a1e-3d0f-5c0e-9f0a-52c1b8a5a001")
 """The namespace of decision ids, which are made from the claim's token: one claim, one decision."""

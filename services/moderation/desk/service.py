@@ -15,12 +15,12 @@ from services.moderation.cases.store import Cases, NotRecallable
 from services.moderation.decisions.service import Decided, Decisions
 from services.moderation.desk.schemas import handle
 from services.moderation.queue.claims import Claim, Claims, Held, LeaseLost, NotClaimable, case_id_of
-from services.moderation.queue.clock import DatabaseClock
 from services.moderation.queue.reader import Queue, Reader, Slot, Waiting
 from services.moderation.screening.rules import Policy
 from shared.events import as_utc
 from shared.http.problems import Problem
 from shared.identity.tokens import Principal
+from shared.storage.clock import DatabaseClock
 
 CONFLICTS = frozenset({"already_decided", "already_escalated", "second_person_needed"})
 FORBIDDEN = frozenset({"own_submission", "editor_needed"})

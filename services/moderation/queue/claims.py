@@ -15,12 +15,12 @@ from uuid import uuid4
 from services.moderation.cases.model import Case, Lease, case_of
 from services.moderation.cases.rules import OPEN
 from services.moderation.cases.store import Cases
-from services.moderation.queue.clock import DatabaseClock
 from services.moderation.queue.read_cache import Glances
 from services.moderation.queue.reader import Queue, Reader, Slot
 from shared.bus.outbox import appended, entry, merge
 from shared.events import CASE_CHANGED
-from shared.storage.mongo import Document
+from shared.storage.clock import DatabaseClock
+from shared.storage.document import Document
 
 LEASE: Final = timedelta(minutes=5)
 MOMENT_SECONDS: Final = 0.1

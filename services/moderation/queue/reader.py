@@ -14,7 +14,8 @@ from services.moderation.cases.queue_positions import STAGES, Lane, Stage, lane_
 from services.moderation.cases.rules import OPEN
 from services.moderation.cases.store import Books
 from services.moderation.queue.read_cache import Glances
-from shared.storage.mongo import Collection, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Collection
 
 WINDOW: Final = 64
 NEAR: Final = 16

@@ -9,7 +9,7 @@ from services.publisher.deliveries.model import Delivery
 from services.publisher.deliveries.publication import Grave, Permission, Publication
 from services.publisher.deliveries.retry_policy import LANES, lane_of
 from shared.events import DeliveryState, Snapshot
-from shared.storage.mongo import Document
+from shared.storage.document import Document
 
 _DELIVERY = TypeAdapter(Delivery)
 _PERMISSION = TypeAdapter(Permission)

@@ -7,7 +7,7 @@ from typing import Annotated
 from faststream import Context
 from faststream.nats import NatsBroker
 
-from services.publisher import telemetry
+from services.publisher.deliveries import telemetry
 from services.publisher.deliveries.model import Refused
 from services.publisher.deliveries.planning import KNOWN, OLD, decide
 from services.publisher.deliveries.service import take_back

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from services.publisher import telemetry
+from services.publisher.deliveries import telemetry
 from services.publisher.deliveries.model import Refused
 from services.publisher.deliveries.planning import bury
 from services.publisher.deliveries.publication import Grave

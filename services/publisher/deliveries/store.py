@@ -22,7 +22,8 @@ from services.publisher.deliveries.retry_policy import LANES, Lane
 from shared.bus.outbox import LONG_AGO, appended, embedded, entry, merge
 from shared.events import DELIVERY_CHANGED, REACH_SAMPLED
 from shared.failures import Failure, Meaning, Unavailable, attempt
-from shared.storage.mongo import Collection, Document, is_duplicate
+from shared.storage.document import Document
+from shared.storage.mongo import Collection, is_duplicate
 
 Step = Callable[[Publication], Publication | Refused]
 """A pure change. It may be asked again with a newer publication."""

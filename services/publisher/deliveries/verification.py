@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.publisher import telemetry
+from services.publisher.deliveries import telemetry
 from services.publisher.deliveries.planning import flaw_of
 from shared.events import ModerationDecided
 from shared.failures import Unprocessable

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from services.publisher import telemetry
 from services.publisher.channels.port import Capabilities, Channel
+from services.publisher.deliveries import telemetry
 from services.publisher.deliveries.model import Delivery, Refused, Rules
 from services.publisher.deliveries.publication import Publication, happen, settle
 from services.publisher.deliveries.retry_policy import Pace

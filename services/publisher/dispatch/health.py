@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.publisher import telemetry
 from services.publisher.channels.port import Channel, Health
+from services.publisher.deliveries import telemetry
 from shared.failures import Failure, attempt
 
 EVERY_SECONDS: Final = 60.0

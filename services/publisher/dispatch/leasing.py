@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from services.publisher import telemetry
 from services.publisher.channels.port import Channel, Prepared, Sample
-from services.publisher.deliveries import sampling
+from services.publisher.deliveries import sampling, telemetry
 from services.publisher.deliveries.model import Delivery, Lease, Refused, Rules
 from services.publisher.deliveries.publication import Publication, happen, settle
 from services.publisher.deliveries.retry_policy import Lane as LaneName

@@ -14,7 +14,6 @@ from typing import Final, TypeVar
 
 from opentelemetry import trace
 
-from services.publisher import telemetry
 from services.publisher.channels.port import (
     Absent,
     Channel,
@@ -29,6 +28,7 @@ from services.publisher.channels.port import (
     Sample,
     Unknown,
 )
+from services.publisher.deliveries import telemetry
 from services.publisher.deliveries.model import Delivery, Refused
 from services.publisher.deliveries.publication import Publication
 from services.publisher.deliveries.retry_policy import DEFAULT_PACE, LANES, Pace, may_commit

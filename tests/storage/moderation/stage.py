@@ -11,10 +11,10 @@ from services.moderation.cases.rules import Decision
 from services.moderation.cases.store import Books, Cases
 from services.moderation.decisions.service import Decided, Decisions, fingerprint_of
 from services.moderation.queue.claims import Claims
-from services.moderation.queue.clock import DatabaseClock
 from services.moderation.queue.reader import Queue, Reader
 from services.moderation.screening.rules import Policy, assess
 from shared.events import BY_SUBJECT, Event, SubmissionReceived
+from shared.storage.clock import DatabaseClock
 from shared.storage.mongo import Collection, Database
 from tests.unit.moderation.material import POLICY
 

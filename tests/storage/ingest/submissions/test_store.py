@@ -21,7 +21,8 @@ from shared.events import (
     SubmissionWithdrawn,
 )
 from shared.failures import Failure, attempt
-from shared.storage.mongo import Database, Document, connect, is_unavailable
+from shared.storage.document import Document
+from shared.storage.mongo import Database, connect, is_unavailable
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AUTHOR = "author-1"

@@ -14,7 +14,7 @@ from services.ingest.media_safety.sandbox import LocalSandbox
 from services.ingest.uploads.chunks import Incoming, Quarantine
 from services.ingest.uploads.cleanup import Sweep
 from services.ingest.uploads.leases import Lease, Leases
-from services.ingest.uploads.rules import Upload, UploadLimits
+from services.ingest.uploads.protocol import Upload, UploadLimits
 from services.ingest.uploads.scan_job import Screening
 from services.ingest.uploads.store import Uploads
 from shared.failures import Unavailable

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.moderation.audit.verify import verify
 from services.moderation.cases.rules import Decision
-from shared.storage.mongo import Document
+from shared.storage.document import Document
 from tests.storage.moderation.stage import Stage, reader
 from tests.unit.moderation.material import NOW, sensitive, submission
 

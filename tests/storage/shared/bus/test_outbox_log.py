@@ -15,7 +15,8 @@ from shared.bus import outbox, outbox_log
 from shared.bus.outbox_log import FIELD, OutboxLog, Pace, sequence_of
 from shared.events import SUBMISSION_WITHDRAWN, SubmissionWithdrawn
 from shared.failures import Failure, Unavailable, attempt
-from shared.storage.mongo import Collection, Database, Document
+from shared.storage.document import Document
+from shared.storage.mongo import Collection, Database
 
 NAMESPACE = UUID("00000000-0000-0000-0000-0000000000b0")
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

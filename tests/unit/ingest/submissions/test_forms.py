@@ -3,14 +3,10 @@ from dataclasses import replace
 import pytest
 from starlette.datastructures import FormData, UploadFile
 
+from services.ingest.people.forms import read_newcomer
 from services.ingest.people.pages import local
-from services.ingest.submissions.forms import (
-    field_of,
-    field_of_problem,
-    mistakes_of,
-    read_newcomer,
-    read_send,
-)
+from services.ingest.submissions.forms import field_of_problem, mistakes_of, read_send
+from services.ingest.validation.form_fields import field_of
 from services.ingest.validation.rules import Rules
 
 RULES = Rules(

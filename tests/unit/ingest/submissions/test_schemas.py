@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from services.ingest.submissions.schemas import RecoveryBody
+from services.ingest.people.schemas import RecoveryBody
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from services.ingest.uploads.bell import Bell
 from services.ingest.uploads.cleanup import orphans
-from services.ingest.uploads.rules import (
+from services.ingest.uploads.protocol import (
     UploadLimits,
     parse_checksum,
     parse_metadata,
