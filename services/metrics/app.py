@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from services.metrics.census.store import Census
+from services.metrics.clicks.api import redirect_routes
 from services.metrics.clicks.link_cache import Links
+from services.metrics.clicks.service import ShortLinks
 from services.metrics.clicks.spool import Spool
 from services.metrics.counting.service import Counts
 from services.metrics.handlers import handlers
@@ -18,7 +20,9 @@ from shared.bus.consuming import consume_batches
 from shared.campaign.model import Campaign, CampaignError
 from shared.events import REACH_CLICKED, REACH_SAMPLED, ReachClicked
 from shared.http.problems import ConfigurationError
+from shared.http.rate_limit import Allowance, Limiter
 from shared.runtime.service import Parts, Runtime
+from shared.web.pages import Pages
 
 WEB: Final = Path(__file__).parent / "web"
 MOUNT: Final = "/reach"
@@ -48,14 +52,23 @@ def assemble(runtime: Runtime) -> Parts:
         )
 
     spool = Spool(settings.spool, publish)
+    short_links = ShortLinks(
+        links,
+        spool,
+        Limiter("short links from your network", Allowance(settings.links_at_once, settings.links_per_hour)),
+        public_url=settings.public_url,
+        store_is_there=lambda: "database" not in runtime.health.away,
+        limit_loopback=settings.limit_loopback,
+    )
+    pages = Pages("metrics", WEB, MOUNT, campaign=campaign.name)
     batches = partial(
         consume_batches, runtime.link, runtime.settler, service=runtime.name, size=settings.batch
     )
     return Parts(
         routers=[
-            api.redirects(links, spool, settings.public_url, lambda: "database" not in runtime.health.away),
+            redirect_routes(short_links, pages),
             api.routes(breakdowns, counts, census, runtime.guard),
-            *page_routes(breakdowns, counts, census, runtime.guard, campaign, WEB, MOUNT),
+            *page_routes(pages, breakdowns, counts, census, runtime.guard),
         ],
         outboxes=[announcer.collection],
         jobs={
@@ -67,6 +80,7 @@ def assemble(runtime: Runtime) -> Parts:
             "counters": counts.run,
             "totals": announcer.run,
             "clicks": spool.run,
+            "waiting_clicks": short_links.run,
         },
         prepare=[census.prepare, counts.prepare, announcer.prepare],
         on_stop=[spool.close],

@@ -16,6 +16,16 @@ class MetricsSettings(Settings):
     )
     """Reach events counted together at most. The consumers' limit of unacknowledged messages is four times the default."""
 
+    links_at_once: Annotated[int, Field(ge=1)] = Field(
+        default=600, validation_alias=AliasChoices("KONULLU_LINKS_AT_ONCE")
+    )
+    """Short links that one network may follow at once and be counted; a whole town may stand behind one address."""
+    links_per_hour: Annotated[int, Field(ge=1)] = Field(
+        default=36_000, validation_alias=AliasChoices("KONULLU_LINKS_PER_HOUR")
+    )
+    limit_loopback: bool = Field(default=False, validation_alias=AliasChoices("KONULLU_LIMIT_LOOPBACK"))
+    """Whether this machine itself is limited too."""
+
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Metrics' settings of a process that was started with the shared ones."""

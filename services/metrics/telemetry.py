@@ -38,8 +38,17 @@ def delivery_known(delivery_id: str, channel: str) -> None:
 
 
 def redirected(outcome: str) -> None:
-    """A short link was followed: `counted`, `machine` (a preview or a bot), or `lost` (redirected, but not counted)."""
+    """A short link was followed, and what became of the click.
+
+    `counted`; `waiting` (for its delivery to be known); `machine` (a preview or a bot); `limited` (too many from one
+    network); `lost` (the disk took it not). A waiting one is `counted` or `unknown` later.
+    """
     _REDIRECTS.labels(outcome).inc()
+
+
+def clicks_unknown(count: int) -> None:
+    """Clicks on codes of which no delivery has turned up are let go."""
+    _REDIRECTS.labels("unknown").inc(count)
 
 
 def clicks_lost(count: int, reason: str) -> None:

@@ -43,6 +43,7 @@ from shared.events import STAFF_CHANGED
 from shared.failures import Failure, attempt, keep_running
 from shared.http import problems
 from shared.http.body_limit import BodyLimit
+from shared.http.head import HeadAsGet
 from shared.identity.remote_keys import RemoteKeys
 from shared.identity.tokens import Epochs, Guard, Keys
 from shared.observability.health import Health
@@ -289,9 +290,12 @@ def create_app(process: Process) -> FastAPI:
         version="1",
         lifespan=lifespan,
         telemetry={"operation_spans": False, "metrics": False, "logs": False, "exclude": _is_quiet},
+        # A redirect to the same address with or without a slash would not know the gateway's prefix.
+        redirect_slashes=False,
     )
     problems.install(app)
     app.add_middleware(BodyLimit, except_below=process.parts.long_bodies)
+    app.add_middleware(HeadAsGet)
 
     @app.get("/livez", include_in_schema=False)
     async def livez() -> PlainTextResponse:

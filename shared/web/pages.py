@@ -148,7 +148,9 @@ class Pages:
             if COOKIE in request.cookies:
                 end_session(away)
             return away
-        return self.render(request, "problem.html", status_code=problem.status, problem=problem)
+        return self.render(
+            request, "problem.html", status_code=problem.status, headers=problem.headers, problem=problem
+        )
 
     def router(self) -> APIRouter:
         """A router for pages: its routes are not part of the API, and their problems become pages."""

@@ -46,6 +46,7 @@ from tests.unit.metrics.reference import Totals, reference
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/126.0 Mobile Safari/537.36"}
 SECONDS = 30
+LINKS_AT_ONCE = 20
 
 
 @pytest.fixture
@@ -62,6 +63,7 @@ class Metrics:
 
     service: Running
     token: str
+    spool: Path
     told: list[Event] = field(default_factory=list)
 
     async def tell(self, *events: Event, message_id: str | None = None) -> None:
@@ -115,9 +117,9 @@ async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
         raise AssertionError(text) from None
 
 
-def token(service: Running, role: Role = "coordinator") -> str:
+def token(service: Running, role: Role = "coordinator", scopes: Scopes | None = None) -> str:
     key = signing_key(service.runtime.settings.keys / "tokens.pem")
-    return Issuer(key).issue(Principal("somebody", role, Scopes()), now=datetime.now(UTC))
+    return Issuer(key).issue(Principal("somebody", role, scopes or Scopes()), now=datetime.now(UTC))
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ async def metrics(tmp_path: Path, broker: Server, mongo_url: str) -> AsyncIterat
     await provisioned(settings)
     key = signing_key(settings.keys / "tokens.pem")
     async with running("metrics", settings, assemble, keys=OwnKeys(key.public_key())) as service:
-        yield Metrics(service, token(service))
+        yield Metrics(service, token(service), settings.spool)
 
 
 def person(country: str) -> PersonRegistered:
@@ -294,6 +296,67 @@ async def test_an_unknown_code_leads_to_the_publishers_file_and_a_wrong_one_nowh
     assert (wrong.status_code, wrong.json()["type"]) == (404, "urn:konullu:problem:no_such_link")
 
 
+async def test_thousands_of_clicks_on_no_code_leave_nothing_behind(metrics: Metrics) -> None:
+    get = metrics.service.http.get
+    for start in range(0, 3_000, 100):
+        codes = [code_of(f"nobody has {number}") for number in range(start, start + 100)]
+        answers = await asyncio.gather(*(get(f"/r/{code}", headers=PHONE) for code in codes))
+        assert {answer.status_code for answer in answers} == {302}
+
+    stream = await metrics.service.runtime.link.jetstream().stream_info(REACH_CLICKED.stream)
+    spooled = [one for one in metrics.spool.glob("clicks-*/*.jsonl") if one.stat().st_size]
+
+    assert (stream.state.messages, spooled) == (0, [])
+
+
+@pytest.fixture
+def few_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KONULLU_LINKS_AT_ONCE", str(LINKS_AT_ONCE))
+    monkeypatch.setenv("KONULLU_LINKS_PER_HOUR", "1")
+
+
+async def test_a_network_that_follows_links_without_end_is_counted_no_more_but_led_on(
+    few_links: None, metrics: Metrics
+) -> None:
+    one = delivery(Random(13), 1, channel="tg")
+    await metrics.tell(one)
+
+    async def get(code: str, host: str = "127.0.0.1", **headers: str) -> httpx.Response:
+        visitor = httpx.ASGITransport(metrics.service.app, client=(host, 40_000))
+        async with httpx.AsyncClient(transport=visitor, base_url="http://here") as browser:
+            return await browser.get(f"/r/{code}", headers=headers or PHONE)
+
+    async def known() -> bool:
+        answer = await get(one.code, **{"User-Agent": "curl/8"})
+        return answer.headers["location"] == one.target
+
+    await until(known, "the link leads to its target")
+    answers = [await get(one.code, "203.0.113.7") for _ in range(LINKS_AT_ONCE + 10)]
+    guess = await get(code_of("a guess"), "203.0.113.7")
+    other = await get(one.code, "198.51.100.9")
+
+    assert {answer.headers["location"] for answer in (*answers, other)} == {one.target}
+    assert (guess.status_code, int(guess.headers["retry-after"]) > 0) == (429, True)
+
+    async def counted() -> bool:
+        rows = await metrics.reach("by=channel")
+        return [row["value"] for row in rows] == [LINKS_AT_ONCE + 1]
+
+    await until(counted, "as many clicks as a network may have, and the other's")
+
+
+@pytest.mark.parametrize("given", ["abcdefghij.", "abcdefghij),", "too-short", "a/b/c", ""])
+async def test_people_are_told_in_a_page_what_is_wrong_with_a_link(metrics: Metrics, given: str) -> None:
+    browser = {**PHONE, "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+    page = await metrics.service.http.get(f"/r/{given}", headers=browser)
+    program = await metrics.service.http.get(f"/r/{given}", headers={"User-Agent": "curl/8"})
+
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert (program.status_code, program.json()["type"]) == (404, "urn:konullu:problem:no_such_link")
+    assert ("/r/abcdefghij" in page.text) is given.startswith("abcdefghij")
+
+
 async def test_clicks_before_their_delivery_is_known_are_counted_when_it_is(metrics: Metrics) -> None:
     one = delivery(Random(9), 1, channel="tg")
     for _ in range(3):
@@ -348,6 +411,9 @@ async def test_totals_of_a_submission_are_told_at_most_every_five_seconds(metric
         ("by=weather", "unknown_dimension"),
         ("from=yesterday", "unknown_day"),
         ("to=2026-02-30", "unknown_day"),
+        ("from=0001-01-01T00:00:00%2B14:00", "unknown_day"),
+        ("to=9999-12-31T23:00:00-14:00", "unknown_day"),
+        ("from=2026-11-03&to=2026-11-02", "empty_range"),
     ],
 )
 async def test_a_question_that_cannot_be_answered_is_refused_with_the_way_to_mend_it(
@@ -356,7 +422,7 @@ async def test_a_question_that_cannot_be_answered_is_refused_with_the_way_to_men
     answer = await metrics.get(f"/v1/reach?{query}")
 
     assert (answer.status_code, answer.json()["type"]) == (422, f"urn:konullu:problem:{code}")
-    assert "YYYY-MM-DD" in answer.json()["detail"] or "channel" in answer.json()["detail"]
+    assert any(word in answer.json()["detail"] for word in ("YYYY-MM-DD", "channel", "later"))
 
 
 async def test_reach_is_for_staff_and_the_campaign_for_everybody(metrics: Metrics) -> None:
@@ -365,6 +431,44 @@ async def test_reach_is_for_staff_and_the_campaign_for_everybody(metrics: Metric
     everybody = await metrics.service.http.get("/v1/campaign")
 
     assert (volunteer.status_code, nobody.status_code, everybody.status_code) == (403, 401, 200)
+
+
+async def test_a_coordinator_sees_the_reach_of_their_own_countries_alone(metrics: Metrics) -> None:
+    chance = Random(14)
+    here = delivery(chance, 1, country="TR", language="tr", channel="tg")
+    there = delivery(chance, 2, country="CA", language="en", channel="tg")
+    views = {"metric": "views", "kind": "cumulative", "audience_country": None, "source": "tg:report"}
+    people = {**views, "metric": "reached"}
+    await metrics.tell(here, there)
+    await metrics.tell(sample(chance, here, value=5, **views), sample(chance, there, value=700, **views))
+    await metrics.tell(sample(chance, here, value=3, **people), sample(chance, there, value=400, **people))
+    await metrics.until_counted("channel")
+    mine = token(metrics.service, scopes=Scopes(countries=("TR",)))
+    nothing = token(metrics.service, scopes=Scopes(languages=("ka",)))
+
+    async def figures(query: str, bearer: str) -> set[tuple[str, int]]:
+        items = (await metrics.get(f"/v1/reach?{query}", token=bearer)).json()["items"]
+        return {(row["metric"], row["value"]) for row in items}
+
+    for query in ("", "by=channel", "by=country,language", "by=day", "by=channel,language,country,day"):
+        assert await figures(query, mine) == {("views", 5), ("reached", 3)}
+        assert await figures(query, nothing) == set()
+    assert await figures("", metrics.token) == {("views", 705), ("reached", 400)}
+
+
+async def test_a_long_answer_comes_in_pages(metrics: Metrics) -> None:
+    chance = Random(15)
+    many = [delivery(chance, number, language="az", channel=f"c{number}") for number in range(7)]
+    await metrics.tell(*many, *(click(chance, one) for one in many))
+    await metrics.until_counted("channel")
+    pages, cursor = [], "0"
+    while cursor is not None:
+        answer = (await metrics.get(f"/v1/reach?by=channel&limit=3&cursor={cursor}")).json()
+        pages.append([row["channel"] for row in answer["items"]])
+        cursor = answer["next"]
+
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert {name for page in pages for name in page} == {one.channel for one in many}
 
 
 async def test_days_can_be_told_apart_and_cut_out(metrics: Metrics) -> None:

@@ -6,8 +6,8 @@ Not counted are:
 
 * any method but GET (mail and chat programs try a link with HEAD);
 * a browser that loads ahead (`Sec-Purpose`, `Purpose`, `X-Purpose` or `X-Moz` naming prefetch, prerender or preview);
-* programs that fetch previews for messengers and networks, crawlers of search engines, and libraries that fetch
-  pages, by the words in their names listed below;
+* programs that fetch previews, crawlers, watchers and libraries that fetch pages, by the names they give themselves: the
+  list is kept by others (isbot's, in the library is-bot), and below is what it lacks or takes for a machine wrongly;
 * a request that says nothing of what it is, as every browser does.
 
 A machine that calls itself a browser is counted: it cannot be told apart without keeping data about people.
@@ -15,116 +15,38 @@ A machine that calls itself a browser is counted: it cannot be told apart withou
 
 import re
 from collections.abc import Mapping
+from functools import cache, lru_cache
 from typing import Final
 
-PREVIEWS: Final = (
-    "facebookexternalhit",
-    "facebookcatalog",
-    "meta-externalagent",
-    "meta-externalfetcher",
-    "whatsapp",
-    "telegrambot",
-    "twitterbot",
-    "slackbot",
-    "slack-imgproxy",
-    "discordbot",
-    "linkedinbot",
-    "skypeuripreview",
-    "microsoftpreview",
-    "teamsbot",
-    "vkshare",
-    "odklbot",
-    "pinterest",
-    "redditbot",
-    "tumblr",
-    "viber",
-    "line-poker",
-    "snapchat",
-    "signal-desktop-preview",
-    "mastodon",
-    "pleroma",
-    "misskey",
-    "akkoma",
-    "lemmy",
-    "cardyb",
-    "bluesky",
-    "iframely",
-    "embedly",
-    "google-pagerenderer",
-    "googlemessages",
-    "applebot",
-    "bingpreview",
-    "outbrain",
-    "flipboard",
-    "nuzzel",
-    "quora link preview",
-    "bitlybot",
-    "w3c_validator",
-    "synapse",
-)
-"""Programs that fetch a link to show what is behind it."""
+from is_bot import Bots
 
-CRAWLERS: Final = (
-    "bot",
-    "crawl",
-    "spider",
-    "slurp",
-    "archive",
-    "scan",
-    "monitor",
-    "uptime",
-    "lighthouse",
-    "headless",
-    "preview",
-    "feedfetcher",
-    "feedly",
-    "mediapartners",
-    "google-inspectiontool",
-    "google-read-aloud",
-    "yandeximages",
-    "baidu",
-    "ahrefs",
-    "semrush",
-)
-"""Words by which crawlers, watchers and feed readers name themselves."""
-
-LIBRARIES: Final = (
-    "curl/",
-    "wget/",
-    "python-requests",
-    "python-urllib",
-    "python-httpx",
-    "aiohttp",
-    "okhttp",
-    "go-http-client",
-    "java/",
-    "apache-httpclient",
-    "libwww-perl",
-    "node-fetch",
-    "undici",
-    "axios",
-    "ruby",
-    "php/",
-    "guzzle",
-    "scrapy",
-    "postmanruntime",
-    "insomnia",
-)
-"""Programs and libraries that fetch pages without showing them to anybody."""
-
+MORE_MACHINES: Final = (r"\+viber\b", r"\bnuzzel\b", r"^dart/")
+"""Viber's previews (people in Viber's own browser have `Viber/` without the plus), Nuzzel, and Dart's library."""
+PEOPLE: Final = re.compile(r"\bscanpal\b", re.IGNORECASE)
+"""Devices whose names contain a machine's word."""
 AHEAD: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
-_MACHINE: Final = re.compile("|".join(re.escape(word) for word in (*PREVIEWS, *CRAWLERS, *LIBRARIES)))
-# Phones and browsers whose names contain one of the words.
-_PEOPLE: Final = re.compile(r"cubot|dalvik/\S+ \(linux; u; android [^)]*cubot")
+_AHEAD_WORDS: Final = re.compile("prefetch|prerender|preview")
+LONGEST_AGENT: Final = 1_000
+"""Characters that are looked at; no browser says more of itself."""
+
+
+@cache
+def _bots() -> Bots:
+    bots = Bots()
+    bots.extend(MORE_MACHINES)
+    return bots
+
+
+@lru_cache(maxsize=2_000)
+def is_machine(agent: str) -> bool:
+    """Whether a program calls itself so, or does not say what it is."""
+    return not agent or bool(_bots().is_bot(PEOPLE.sub("", agent)))
 
 
 def is_person(method: str, headers: Mapping[str, str]) -> bool:
     """Whether following the link counts. `headers` by lower-case name."""
     if method != "GET":
         return False
-    if any(re.search("prefetch|prerender|preview", headers.get(name, "").lower()) for name in AHEAD):
+    if any(_AHEAD_WORDS.search(headers.get(name, "").lower()) for name in AHEAD):
         return False
-    agent = headers.get("user-agent", "").strip().lower()
-    if not agent:
-        return False
-    return _MACHINE.search(_PEOPLE.sub("", agent)) is None
+    return not is_machine(headers.get("user-agent", "").strip()[:LONGEST_AGENT])

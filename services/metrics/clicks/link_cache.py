@@ -3,7 +3,7 @@
 import re
 from asyncio import wait_for
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -58,11 +58,13 @@ class Links:
         while len(self._targets) > self._limit:
             self._targets.popitem(last=False)
 
-    def remember(self, code: str, target: str) -> None:
-        """Keep a target in memory, and in the file for the next start. A full disk costs only the latter."""
-        if self._targets.get(code) == target:
+    def remember(self, targets: Mapping[str, str]) -> None:
+        """Keep targets in memory, and in the file for the next start. A full disk costs only the latter."""
+        news = {code: target for code, target in targets.items() if self._targets.get(code) != target}
+        if not news:
             return
-        self._put(code, target)
+        for code, target in news.items():
+            self._put(code, target)
         try:
             if self._lines > 2 * self._limit:
                 lines = "".join(f"{code}\t{target}\n" for code, target in self._targets.items())
@@ -72,8 +74,8 @@ class Links:
                 self._lines = len(self._targets)
             else:
                 with self._file.open("a", encoding="utf-8") as file:
-                    file.write(f"{code}\t{target}\n")
-                self._lines += 1
+                    file.writelines(f"{code}\t{target}\n" for code, target in news.items())
+                self._lines += len(news)
         except OSError:
             return
 
@@ -91,9 +93,23 @@ class Links:
                 raise
             # The upsert of an older version finds no older document, and the newer one in its place.
             older = {one["index"] for one in (error.details or {})["writeErrors"]}
-        for index, event in enumerate(latest.values()):
-            if index not in older:
-                self.remember(event.code, event.target)
+        self.remember(
+            {event.code: event.target for index, event in enumerate(latest.values()) if index not in older}
+        )
+
+    async def known(self, codes: Sequence[str], *, ask: bool) -> list[str]:
+        """Those of some codes that lead somewhere, as `target` finds out."""
+        found = [code for code in codes if code in self._targets]
+        if ask and (left := [code for code in codes if code not in self._targets]):
+            try:
+                documents = await wait_for(
+                    self._collection.find({"_id": {"$in": left}}).to_list(None), LOOKUP_SECONDS
+                )
+            except (PyMongoError, TimeoutError):
+                return found
+            self.remember({document["_id"]: document["target"] for document in documents})
+            found += [document["_id"] for document in documents]
+        return found
 
     async def target(self, code: str, *, ask: bool = True) -> str | None:
         """Where a code leads, if that is known or, with `ask`, the database says so in time."""
@@ -108,5 +124,5 @@ class Links:
             return None
         if found is None:
             return None
-        self.remember(code, found["target"])
+        self.remember({code: found["target"]})
         return str(found["target"])

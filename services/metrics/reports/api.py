@@ -1,31 +1,24 @@
-"""Metrics over HTTP: breakdowns of reach, the campaign's figures, short links."""
+"""Metrics over HTTP: breakdowns of reach, the campaign's figures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
-from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel
 
-from services.metrics import telemetry
 from services.metrics.census.store import Census
-from services.metrics.clicks.bot_filter import is_person
-from services.metrics.clicks.link_cache import Links, fallback, well_formed
-from services.metrics.clicks.spool import Spool
 from services.metrics.counting.model import moment
 from services.metrics.counting.service import Counts
 from services.metrics.counting.sums import Row
 from services.metrics.reports.breakdown import BY, FIRST_DAY, LAST_DAY, Breakdowns, Question, Sees
 from services.metrics.reports.campaign import NAMES, figures_of
-from shared.events import ReachClicked
 from shared.http.problems import Problem
 from shared.identity.tokens import Guard, Principal
 
 MOST_ROWS: Final = 10_000
 """Rows in one answer."""
 LARGEST_CURSOR: Final = 1 << 31
-NOT_KEPT: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
 class CampaignFigure(BaseModel):
@@ -180,35 +173,3 @@ def routes(breakdowns: Breakdowns, counts: Counts, census: Census, guard: Guard)
         )
 
     return router
-
-
-def redirects(links: Links, spool: Spool, public_url: str, store_is_there: Callable[[], bool]) -> APIRouter:
-    """Short links. They depend on neither database nor bus."""
-    router = APIRouter()
-
-    @router.get("/r/{code}", status_code=302, response_class=Response)
-    @router.head("/r/{code}", status_code=302, response_class=Response, include_in_schema=False)
-    async def follow(code: str, request: Request) -> Response:
-        """Lead on, and count one click of a person. Nothing about the person is kept."""
-        known = well_formed(code)
-        if known is None:
-            raise Problem(
-                404,
-                "no_such_link",
-                f"{code[:40]!r} is no short link: they have ten letters a-z and digits 2-7.",
-            )
-        target = await links.target(known, ask=store_is_there())
-        if is_person(request.method, request.headers):
-            telemetry.redirected("counted" if await spool.add(click(known, datetime.now(UTC))) else "lost")
-        else:
-            telemetry.redirected("machine")
-        headers = {**NOT_KEPT, "Location": target or fallback(public_url, known)}
-        return Response(status_code=302, headers=headers)
-
-    return router
-
-
-def click(code: str, now: datetime) -> ReachClicked:
-    """A click. It is its own aggregate: its id is its subject."""
-    event_id = uuid4()
-    return ReachClicked(event_id=event_id, occurred_at=now, subject_id=str(event_id), version=1, code=code)

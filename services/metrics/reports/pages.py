@@ -1,6 +1,5 @@
 """The reach page: the campaign's figures, breakdowns, trends."""
 
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -13,7 +12,7 @@ from services.metrics.reports.api import question_of, seen_by
 from services.metrics.reports.breakdown import FIRST_DAY, LAST_DAY, Answer, Breakdowns, Question
 from services.metrics.reports.campaign import NAMES, figures_of
 from services.metrics.reports.charts import choose, crossed, measures, ranked, trend
-from shared.campaign.model import Campaign
+from shared.http.problems import Problem
 from shared.identity.tokens import Guard, Principal
 from shared.web import Pages
 
@@ -24,20 +23,21 @@ def _dimension(asked: str, otherwise: str) -> str:
     return asked if asked in DIMENSIONS else otherwise
 
 
+def _bounds(first: str | None, last: str | None) -> tuple[Question, str | None]:
+    """The days asked for, and the code of what is wrong with them."""
+    try:
+        return question_of(None, first, last), None
+    except Problem as problem:
+        return Question(), problem.code
+
+
 def page_routes(
-    breakdowns: Breakdowns,
-    counts: Counts,
-    census: Census,
-    guard: Guard,
-    campaign: Campaign,
-    web: Path,
-    mount: str,
+    pages: Pages, breakdowns: Breakdowns, counts: Counts, census: Census, guard: Guard
 ) -> tuple[APIRouter, APIRouter]:
     """The page and its static files."""
-    pages = Pages("metrics", web, mount, campaign=campaign.name)
     router = pages.router()
 
-    @router.get(mount)
+    @router.get(pages.mount)
     async def reach(
         request: Request,
         who: Annotated[Principal, Depends(guard.staff)],
@@ -47,13 +47,13 @@ def page_routes(
         lines: str = PAIR[0],
         columns: str = PAIR[1],
     ) -> Response:
-        bounds = question_of(None, from_, to)
+        bounds, mistake = _bounds(from_, to)
         asked = {"from": from_ or None, "to": to or None}
 
         async def by(*dimensions: str) -> Answer:
             return await breakdowns.answer(Question(dimensions, bounds.first, bounds.last), seen_by(who))
 
-        measured = measures(await by())
+        measured = [] if mistake else measures(await by())
         shown = choose(measured, measure)
         first, second = _dimension(lines, PAIR[0]), _dimension(columns, PAIR[1])
         if first == second:
@@ -70,8 +70,9 @@ def page_routes(
             measured=measured,
             shown=shown,
             links=links,
-            first_day="" if bounds.first == FIRST_DAY else bounds.first,
-            last_day="" if bounds.last == LAST_DAY else bounds.last,
+            mistake=mistake,
+            first_day=(from_ or "") if mistake else "" if bounds.first == FIRST_DAY else bounds.first,
+            last_day=(to or "") if mistake else "" if bounds.last == LAST_DAY else bounds.last,
             lines=first,
             columns=second,
             dimensions=DIMENSIONS,

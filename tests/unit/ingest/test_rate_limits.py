@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.rate_limits import Allowance, Bucket, Limiter, Limits, is_loopback, network_of, spend
+from services.ingest.rate_limits import Limits
 from services.ingest.settings import IngestSettings
 from shared.http.problems import Problem
+from shared.http.rate_limit import Allowance, Bucket, Limiter, is_loopback, network_of, spend
 
 ONE_A_SECOND = Allowance(at_once=3, per_hour=3600)
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
+from services.metrics.clicks.service import click_on
 from services.metrics.clicks.spool import Folder, Spool
-from services.metrics.reports.api import click
 from shared.events import ReachClicked
 from shared.failures import Unavailable
 
@@ -37,7 +37,7 @@ def bus() -> Bus:
 
 
 def clicks(count: int) -> list[ReachClicked]:
-    return [click("abcdefghij", NOW) for _ in range(count)]
+    return [click_on("abcdefghij", NOW) for _ in range(count)]
 
 
 async def test_what_is_on_the_disk_is_published(tmp_path: Path, bus: Bus) -> None:
