@@ -11,6 +11,7 @@ not *failed*: read again. Whether the driver itself tries a write once more is t
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, Self, cast
 
+from pymongo import InsertOne as _InsertOne
 from pymongo import ReplaceOne as _ReplaceOne
 from pymongo import UpdateOne as _UpdateOne
 from pymongo import errors
@@ -18,6 +19,8 @@ from pymongo import errors
 from shared.failures import means_away
 from shared.storage.document import Document
 
+InsertOne = _InsertOne
+"""One write of a `bulk_write`: a new document."""
 ReplaceOne = _ReplaceOne
 """One write of a `bulk_write`: the document that a filter finds, replaced whole."""
 UpdateOne = _UpdateOne

@@ -6,7 +6,7 @@ this process wrote last it still has, so it need not read it before the next tim
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from services.metrics.counting.documents import counter_document, counter_id, sums_in, table_of
@@ -14,12 +14,16 @@ from services.metrics.counting.model import DAY
 from services.metrics.counting.read_cache import ReadCache
 from services.metrics.counting.sums import ByMeasure, Sums, Table, merge
 from shared.storage.document import Document
-from shared.storage.mongo import BulkWriteError, Collection, ReplaceOne, is_duplicate
+from shared.storage.mongo import BulkWriteError, Collection, InsertOne, ReplaceOne, is_duplicate
 
 REMEMBERED: Final = 300
 """Documents kept in memory."""
 PORTION_BYTES: Final = 1 << 20
+PORTION_DOCUMENTS: Final = 100
 """Written at once, so that no write comes near the time limit however much there is to tell apart."""
+ASKED_AT_ONCE: Final = 25
+
+Write = ReplaceOne[Document] | InsertOne[Document]
 
 
 class CounterTables:
@@ -39,12 +43,12 @@ class CounterTables:
         whole = since(folded)
         states = await self._states(counter_id(generation, table) for table in whole)
         parts = {folded: whole}
-        portion: dict[str, ReplaceOne[Document]] = {}
+        portion: dict[str, Write] = {}
         written: dict[str, tuple[int, Sums]] = {}
         size = 0
         for table in whole:
             id_ = counter_id(generation, table)
-            upto, sums = states[id_]
+            upto, sums = states.get(id_, (0, {}))
             base = max(upto, folded)
             if base not in parts:
                 parts[base] = since(base)
@@ -53,35 +57,39 @@ class CounterTables:
             total = merge({key: list(place) for key, place in sums.items()}, parts[base][table])
             written[id_] = (last, total)
             document = counter_document(generation, table, last, total)
-            portion[id_] = ReplaceOne({"_id": id_, "upto": upto}, document)
+            portion[id_] = (
+                ReplaceOne({"_id": id_, "upto": upto}, document) if id_ in states else InsertOne(document)
+            )
             size += len(document["sums"])
-            if size >= PORTION_BYTES:
-                if not await self._replace(portion):
+            if size >= PORTION_BYTES or len(portion) >= PORTION_DOCUMENTS:
+                if not await self._write(portion):
                     return False
                 portion, size = {}, 0
             # Documents may be large: others are served in between.
             await asyncio.sleep(0)
-        if not await self._replace(portion):
+        if not await self._write(portion):
             return False
         self._written.update(written)
         while len(self._written) > REMEMBERED:
             self._written.popitem(last=False)
         return True
 
-    async def _replace(self, portion: Mapping[str, ReplaceOne[Document]]) -> bool:
-        """Replace documents; False when one of them was not what it was."""
+    async def _write(self, portion: Mapping[str, Write]) -> bool:
+        """Write documents; False when one of them was not what it was."""
         if not portion:
             return True
-        self._forget(portion)
-        result = await self._collection.bulk_write(list(portion.values()), ordered=False)
-        return bool(result.matched_count == len(portion))
-
-    def _forget(self, ids: Iterable[str]) -> None:
-        for id_ in ids:
+        for id_ in portion:
             self._written.pop(id_, None)
+        try:
+            result = await self._collection.bulk_write(list(portion.values()), ordered=False)
+        except BulkWriteError as error:
+            if not is_duplicate(error):
+                raise
+            return False
+        return bool(result.matched_count + result.inserted_count == len(portion))
 
     async def _states(self, ids: Iterable[str]) -> dict[str, tuple[int, Sums]]:
-        """How far each document has come and what it holds; those that don't exist are made."""
+        """How far those documents have come that exist, and what they hold."""
         states: dict[str, tuple[int, Sums]] = {}
         unknown = []
         for id_ in ids:
@@ -89,27 +97,21 @@ class CounterTables:
                 states[id_] = self._written[id_]
             else:
                 unknown.append(id_)
-        if unknown:
-            for document in await self._collection.find({"_id": {"$in": unknown}}).to_list(None):
-                states[document["_id"]] = (document["upto"], sums_in(document))
-        if missing := [id_ for id_ in unknown if id_ not in states]:
-            await self._make(missing)
-            states |= {id_: (0, {}) for id_ in missing}
+        async for document in self._find(unknown):
+            states[document["_id"]] = (document["upto"], sums_in(document))
         return states
 
-    async def _make(self, ids: Iterable[str]) -> None:
-        empty: list[Document] = [{"_id": id_, "upto": 0, "sums": "{}"} for id_ in ids]
-        try:
-            await self._collection.insert_many(empty, ordered=False)
-        except BulkWriteError as error:
-            if not is_duplicate(error):
-                raise
+    async def _find(self, ids: Sequence[str]) -> AsyncIterator[Document]:
+        """Documents by their ids, few at a time: a server may compare each with the whole list."""
+        for start in range(0, len(ids), ASKED_AT_ONCE):
+            wanted = {"_id": {"$in": ids[start : start + ASKED_AT_ONCE]}}
+            for document in await self._collection.find(wanted).to_list(None):
+                yield document
 
     async def read(self, tables: Iterable[Table], generation: int) -> dict[Table, Sums]:
         """Some of the counters; those that hold nothing are left out."""
         by_id = {counter_id(generation, table): table for table in tables}
-        documents = await self._collection.find({"_id": {"$in": list(by_id)}}).to_list(None)
-        return {by_id[document["_id"]]: sums_in(document) for document in documents}
+        return {by_id[one["_id"]]: sums_in(one) async for one in self._find(list(by_id))}
 
     async def whole(self, table: Table, generation: int, folded: int) -> ByMeasure:
         """The rows of all time or of one month, of which all entries up to `folded` are taken in."""

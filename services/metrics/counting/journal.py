@@ -19,6 +19,8 @@ from shared.storage.mongo import Collection
 from shared.storage.numbered_log import NumberedLog
 
 ID_BYTES: Final = 16
+SLOTS_AT_ONCE: Final = 25
+"""Asked for together: a server may compare each entry with the whole list."""
 
 
 def whole_numbers(values: Sequence[int]) -> bytes:
@@ -185,11 +187,13 @@ class Journal:
 
     async def ids_of(self, slots: Iterable[int]) -> list[tuple[int, int]]:
         """Every admitted event of these slots, as `(slot, id)`."""
-        wanted = set(slots)
         found = []
-        cursor = self._collection.find({"slots": {"$in": sorted(wanted)}}, {"ids": 1, "times": 1})
-        for document in await cursor.to_list(None):
-            for id_, at in zip(ids(document["ids"]), numbers(document["times"]), strict=True):
-                if at // SLOT_MS in wanted:
-                    found.append((at // SLOT_MS, id_))
+        asked = sorted(set(slots))
+        for start in range(0, len(asked), SLOTS_AT_ONCE):
+            wanted = set(asked[start : start + SLOTS_AT_ONCE])
+            cursor = self._collection.find({"slots": {"$in": sorted(wanted)}}, {"ids": 1, "times": 1})
+            for document in await cursor.to_list(None):
+                for id_, at in zip(ids(document["ids"]), numbers(document["times"]), strict=True):
+                    if at // SLOT_MS in wanted:
+                        found.append((at // SLOT_MS, id_))
         return found

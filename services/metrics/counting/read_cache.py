@@ -12,6 +12,8 @@ from shared.storage.mongo import Collection
 KEPT_ROWS: Final = 60_000
 """Some 12 MB."""
 KEPT_RANGES: Final = 200
+FEW: Final = 25
+"""So many documents are read by their ids, more as the range that they lie in."""
 
 State = tuple[int, int]
 """Generation of the counters, and the last entry that all of them have taken in."""
@@ -51,7 +53,7 @@ class ReadCache:
         changed = {id_ for id_, number in upto.items() if self._upto(id_) < number}
         found = {id_: self._kept[id_][1] for id_ in upto if id_ not in changed}
         if changed:
-            wanted = which if len(changed) > len(upto) // 2 else {"_id": {"$in": sorted(changed)}}
+            wanted = which if len(changed) > FEW else {"_id": {"$in": sorted(changed)}}
             async for document in self._collection.find(wanted):
                 if document["_id"] in changed:
                     found[document["_id"]] = self._keep(document)

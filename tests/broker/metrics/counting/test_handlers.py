@@ -7,12 +7,12 @@ from random import Random
 from uuid import uuid4
 
 import pytest
-from services.metrics.counting.handlers import count_clicks, count_samples
 
 from services.metrics import handlers
 from services.metrics.census.handlers import join, withdraw
 from services.metrics.census.store import Census
 from services.metrics.clicks.link_cache import Links
+from services.metrics.counting.handlers import count_clicks, count_samples
 from services.metrics.counting.service import Counts
 from shared.bus.streams import CONSUMERS, Consumer
 from shared.events import STAFF_CHANGED, PersonRegistered, SubmissionWithdrawn
