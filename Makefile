@@ -57,7 +57,7 @@ bench: dev ## measure the performance targets on this machine (ONLY=P2, REPORT=f
 	@$(BIN)/python -m tests.bench $(ONLY) $(if $(REPORT),--report $(REPORT))
 
 shots: dev ## make the screenshots of the documents again
-	@$(BIN)/python -m tests.shots
+	@$(BIN)/python -m tests.demo.shots
 
 lock: dev ## resolve requirements*.in into hash-locked lists for Python 3.11 to 3.13
 	@$(BIN)/python -m pip install -qq --no-deps --disable-pip-version-check uv==0.13.9

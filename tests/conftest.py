@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from shared.storage.mongo import Client, Database, connect
-from tests.processes import Server, start_mongo, start_nats
+from tests.support.processes import Server, start_mongo, start_nats
 
 
 @pytest.fixture(scope="session")

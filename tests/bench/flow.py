@@ -16,8 +16,8 @@ import httpx
 from tests.bench.load import Caller, Load, request, run
 from tests.bench.measured import ITEM, Measured, measured, plain, submission_of, used
 from tests.bench.report import Finding, at_least, at_most, percentile, rate
-from tests.people import Staff, eventually
-from tests.stack import lines
+from tests.support.people import Staff, eventually
+from tests.support.stack import lines
 
 CONNECTIONS: Final = 64
 SECONDS: Final = 8.0

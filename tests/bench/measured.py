@@ -20,9 +20,9 @@ from nats.aio.client import Client as Link
 from shared.bus.consuming import connection
 from shared.settings import Settings
 from tests.bench.load import Caller
-from tests.people import Line, Staff, Volunteer, campaign
-from tests.processes import Server, free_port
-from tests.stack import Stack, stack
+from tests.support.people import Line, Staff, Volunteer, campaign
+from tests.support.processes import Server, free_port
+from tests.support.stack import Stack, stack
 
 ITEM: Final = {
     "title": "A measured submission",

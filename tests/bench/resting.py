@@ -17,9 +17,9 @@ import httpx
 
 from tests.bench.measured import ITEM, Measured, measured, plain, plain_handler, resident_mb
 from tests.bench.report import Finding, at_most
-from tests.people import TUS, Line, Volunteer, expect
-from tests.processes import start_mongo
-from tests.stack import ROOT, SERVICES, Stack, stack
+from tests.support.people import TUS, Line, Volunteer, expect
+from tests.support.processes import start_mongo
+from tests.support.stack import ROOT, SERVICES, Stack, stack
 
 SETTLE_SECONDS: Final = 5.0
 LARGE_BYTES: Final = 2_000_000_000

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
-from tests.browser.desk import Desk, open_desk
-from tests.processes import Server
+from tests.support.pages.desk import Desk, open_desk
+from tests.support.processes import Server
 
 FLAGS = [
     "--no-sandbox",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.checks import faults_of, small_targets, walk_by_keyboard
+from tests.support.pages.checks import faults_of, small_targets, walk_by_keyboard
 from tests.browser.test_portal import join, send, write
 
 pytestmark = pytest.mark.chromium

@@ -11,8 +11,8 @@ from playwright.sync_api import Page, Route, expect
 
 from shared.http.problems import Problem
 from shared.web import Pages
-from tests.browser.checks import faults_of
-from tests.browser.desk import aside
+from tests.support.pages.checks import faults_of
+from tests.support.pages.desk import aside
 
 pytestmark = pytest.mark.chromium
 

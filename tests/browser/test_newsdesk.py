@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.checks import faults_of, small_targets
-from tests.browser.newsdesk import Newsdesk, open_newsdesk
-from tests.processes import Server, until
+from tests.support.pages.checks import faults_of, small_targets
+from tests.support.pages.newsdesk import Newsdesk, open_newsdesk
+from tests.support.processes import Server, until
 
 pytestmark = pytest.mark.chromium
 

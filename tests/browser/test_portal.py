@@ -21,7 +21,7 @@ from shared.events import (
     ReachFigure,
     ReachTotalled,
 )
-from tests.browser.desk import Desk, fact
+from tests.support.pages.desk import Desk, fact
 from tests.demo.drawn import video
 
 pytestmark = pytest.mark.chromium

@@ -27,8 +27,8 @@ from tests.campaign import judging, reporting, sending
 from tests.campaign.plan import LANGUAGES, WHOLE, Item, Plan, plan
 from tests.campaign.reporting import Report
 from tests.demo.drawn import photo, video
-from tests.people import Line, Staff
-from tests.stack import Size, Stack, stack
+from tests.support.people import Line, Staff
+from tests.support.stack import Size, Stack, stack
 
 PHOTO_SIZE: Final = (640, 480)
 MODERATORS: Final = ("Leyla", "Mehmet", "Nino", "Oleh", "Sara", "Tural", "Aysel", "Jonas")

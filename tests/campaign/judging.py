@@ -12,8 +12,8 @@ import httpx
 from tests.bench.load import Caller
 from tests.campaign.plan import Plan
 from tests.campaign.sending import BROWSER, LOOKING, MARKER, Sent, side_by_side
-from tests.people import Line, Staff, campaign, eventually, expect
-from tests.stack import Stack
+from tests.support.people import Line, Staff, campaign, eventually, expect
+from tests.support.stack import Stack
 
 LOCATION: Final = re.compile(r"<loc>([^<]+)</loc>")
 TOTALS_SECONDS: Final = 60.0

@@ -10,8 +10,8 @@ from playwright.async_api import async_playwright
 
 from tests.browser.conftest import FLAGS
 from tests.campaign.plan import Plan
-from tests.shots import SIZES, Shot, take
-from tests.stack import Stack
+from tests.demo.shots import SIZES, Shot, take
+from tests.support.stack import Stack
 
 CHANNELS: Final = ("the website", "a partner's webhook", "Telegram")
 

@@ -17,8 +17,8 @@ from shared.bus.consuming import Publisher
 from shared.events import REACH_SAMPLED, ReachSampled
 from tests.bench.load import Caller
 from tests.campaign.plan import Item, Plan
-from tests.people import Line, Staff, Volunteer
-from tests.stack import Stack
+from tests.support.people import Line, Staff, Volunteer
+from tests.support.stack import Stack
 
 SENDERS: Final = 16
 CLICKING: Final = 16

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from deploy.container import secrets, with_secrets
-from tests.processes import BIN
+from tests.support.processes import BIN
 
 ROOT = Path(__file__).parents[2]
 OURS = ("ingest", "moderation", "publisher", "metrics", "provision")

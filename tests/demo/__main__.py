@@ -19,8 +19,8 @@ import httpx
 
 from tests.demo.drawn import photo, video
 from tests.demo.items import ALTERNATIVE_TEXTS, ITEMS, Item
-from tests.people import Line, Staff, Volunteer, campaign, eventually
-from tests.stack import Stack, stack
+from tests.support.people import Line, Staff, Volunteer, campaign, eventually
+from tests.support.stack import Stack, stack
 
 CLICKS_AT_MOST = 3
 PATIENCE_SECONDS = 120.0

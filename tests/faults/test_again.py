@@ -13,8 +13,8 @@ from nats.js import JetStreamContext
 from shared.bus.streams import CONSUMERS
 from shared.events import TOPICS
 from tests.demo.items import ITEMS
-from tests.people import Line, Staff, Volunteer, campaign, eventually
-from tests.stack import Stack, stack
+from tests.support.people import Line, Staff, Volunteer, campaign, eventually
+from tests.support.stack import Stack, stack
 
 SEED: Final = 67
 SUBMISSIONS: Final = 6

@@ -22,9 +22,9 @@ import pytest
 from tests.demo.__main__ import BROWSER
 from tests.demo.drawn import photo
 from tests.demo.items import ITEMS
-from tests.faults.killer import Killer
-from tests.people import Line, Staff, Volunteer, campaign, eventually, expect
-from tests.stack import Stack, stack
+from tests.support.killer import Killer
+from tests.support.people import Line, Staff, Volunteer, campaign, eventually, expect
+from tests.support.stack import Stack, stack
 
 SEEDS: Final = [int(seed) for seed in os.environ.get("KONULLU_KILL_SEEDS", "20200905").split(",")]
 SUBMISSIONS: Final = 200

@@ -12,8 +12,8 @@ import nats
 import pytest
 
 from tests.demo.items import ITEMS
-from tests.people import Line, Staff, Volunteer, eventually
-from tests.stack import stack
+from tests.support.people import Line, Staff, Volunteer, eventually
+from tests.support.stack import stack
 
 AWAY_SECONDS: Final = 60.0
 BACK_SECONDS: Final = 60.0

@@ -17,7 +17,7 @@ from shared.events import SUBMISSION_WITHDRAWN
 from shared.storage.document import Document
 from shared.storage.mongo import Database, connect
 from tests.faults.inserting import EACH, POINTS, STANDING, events_of, log_of
-from tests.running import provisioned, settings_for
+from tests.support.running import provisioned, settings_for
 
 STREAM = SUBMISSION_WITHDRAWN.stream
 

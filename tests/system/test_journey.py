@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from tests.demo.drawn import photo
-from tests.people import Line, Staff, Volunteer, campaign, eventually
+from tests.support.people import Line, Staff, Volunteer, campaign, eventually
 from tests.servers.otlp import Receiver, otlp_receiver
-from tests.stack import Stack, lines, stack
+from tests.support.stack import Stack, lines, stack
 
 TITLE = "Şəhər muzeyində xalça sərgisi"
 BODY = "Birinci sətir.\n\n\u2067سطر عربي\u2069 ilə sətir <script>alert(1)</script>\nSon."

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.identity.tokens import COOKIE, Issuer, Principal, csrf_token, signing_key
 from tests.demo.drawn import photo
-from tests.people import Line, Volunteer, eventually
-from tests.stack import stack
-from tests.system.refused import (
+from tests.support.people import Line, Volunteer, eventually
+from tests.support.stack import stack
+from tests.support.refused import (
     Cast,
     Someone,
     all_refused,

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.storage.mongo import Database
-from tests.storage.moderation.stage import Stage
+from tests.support.builders.moderation_stores import Stage
 
 
 @pytest.fixture

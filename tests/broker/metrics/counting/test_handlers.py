@@ -18,7 +18,7 @@ from shared.bus.streams import CONSUMERS, Consumer
 from shared.events import STAFF_CHANGED, PersonRegistered, SubmissionWithdrawn
 from shared.failures import Unprocessable
 from shared.storage.mongo import Database, connect
-from tests.unit.metrics.happenings import click, delivery, sample
+from tests.support.builders.reach_events import click, delivery, sample
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

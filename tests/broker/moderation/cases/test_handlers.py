@@ -15,8 +15,8 @@ from shared.events import (
     SubmissionWithdrawn,
 )
 from shared.storage.mongo import connect
-from tests.storage.moderation.stage import Stage
-from tests.unit.moderation.material import NOW, POLICY, sensitive
+from tests.support.builders.moderation_stores import Stage
+from tests.support.builders.submissions import NOW, POLICY, sensitive
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from shared.failures import Unprocessable
 from shared.identity import signing
 from shared.identity.tokens import OwnKeys
 from shared.storage.mongo import connect
-from tests.unit.publisher.builders import NOON, approval_of
+from tests.support.builders.publications import NOON, approval_of
 
 KEY = Ed25519PrivateKey.generate()
 

@@ -21,7 +21,7 @@ from shared.failures import Unavailable
 from shared.http.problems import Problem
 from shared.storage.media import MediaStore
 from shared.storage.mongo import Database
-from tests.unit.ingest import media_corpus as corpus
+from tests.support.builders import media_corpus as corpus
 
 LIMITS = UploadLimits(piece_bytes=4, open_uploads=3, open_bytes=1000)
 ROOMY = UploadLimits()

@@ -29,7 +29,7 @@ from services.metrics.census.store import Census
 from services.metrics.clicks.link_cache import Links, fallback, well_formed
 from shared.events import DeliveryChanged, DeliveryState, PersonRegistered
 from shared.storage.mongo import Database
-from tests.unit.metrics.happenings import delivery
+from tests.support.builders.reach_events import delivery
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

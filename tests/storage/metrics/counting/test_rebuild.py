@@ -9,8 +9,8 @@ from services.metrics.counting.rebuild import Rebuild
 from services.metrics.counting.sums import GROUPINGS, Table
 from shared.storage.mongo import Database
 from tests.storage.metrics.counting.test_service import counting, feed, parts, totals
-from tests.unit.metrics.happenings import click, delivery, history
-from tests.unit.metrics.reference import reference
+from tests.support.builders.reach_events import click, delivery, history
+from tests.support.builders.reach_reference import reference
 
 
 async def test_totals_rebuild_and_reference_are_equal(database: Database) -> None:

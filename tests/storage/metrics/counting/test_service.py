@@ -13,8 +13,8 @@ from services.metrics.counting.service import Counts
 from services.metrics.counting.sums import ALL_TIME, GROUPINGS, Table, name_of, rows
 from shared.events import DeliveryChanged, Event, ReachClicked, ReachSampled
 from shared.storage.mongo import Collection, Database
-from tests.unit.metrics.happenings import click, delivery, history
-from tests.unit.metrics.reference import Totals, reference
+from tests.support.builders.reach_events import click, delivery, history
+from tests.support.builders.reach_reference import Totals, reference
 
 
 async def counting(database: Database) -> Counts:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from services.moderation.audit.verify import verify
 from services.moderation.cases.rules import Decision
 from shared.storage.document import Document
-from tests.storage.moderation.stage import Stage, reader
-from tests.unit.moderation.material import NOW, sensitive, submission
+from tests.support.builders.moderation_stores import Stage, reader
+from tests.support.builders.submissions import NOW, sensitive, submission
 
 
 async def verdict(stage: Stage) -> str:

@@ -19,8 +19,8 @@ from shared.events import (
 )
 from shared.identity.signing import verify
 from shared.identity.tokens import key_id
-from tests.storage.moderation.stage import KEY, Stage, reader
-from tests.unit.moderation.material import NOW, photo, sensitive, submission
+from tests.support.builders.moderation_stores import KEY, Stage, reader
+from tests.support.builders.submissions import NOW, photo, sensitive, submission
 
 
 def withdrawal(of: SubmissionReceived) -> SubmissionWithdrawn:

@@ -12,8 +12,8 @@ from services.moderation.cases.rules import Decision, Edits, Refused
 from services.moderation.queue.claims import LEASE, Held, LeaseLost, NotClaimable
 from services.moderation.queue.reader import WINDOW, Reader
 from shared.events import CaseChanged
-from tests.storage.moderation.stage import Stage, reader
-from tests.unit.moderation.material import NOW, sensitive, submission
+from tests.support.builders.moderation_stores import Stage, reader
+from tests.support.builders.submissions import NOW, sensitive, submission
 
 
 async def test_the_one_that_has_waited_longest_comes_first(stage: Stage) -> None:

@@ -7,7 +7,7 @@ from services.publisher.deliveries.model import Refused
 from services.publisher.deliveries.publication import Outlet, Publication
 from services.publisher.deliveries.store import Deliveries, Step
 from shared.storage.mongo import Database
-from tests.unit.publisher.builders import NOON
+from tests.support.builders.publications import NOON
 
 
 def process(database: Database) -> Deliveries:

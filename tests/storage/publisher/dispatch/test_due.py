@@ -11,7 +11,7 @@ from services.publisher.deliveries.publication import Outlet
 from services.publisher.deliveries.store import Deliveries
 from services.publisher.dispatch.due import DueLookup, Row
 from shared.storage.mongo import Database, connect
-from tests.unit.publisher.builders import NOON
+from tests.support.builders.publications import NOON
 
 STEP = st.one_of(
     st.tuples(st.just("write"), st.floats(-100_000, 3), st.integers(1, 300)),

@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 
 from services.publisher.dispatch.rate_limit_store import Accounts
 from shared.storage.mongo import Database
-from tests.unit.publisher.builders import NOON
+from tests.support.builders.publications import NOON
 
 
 class Clock:

@@ -21,8 +21,8 @@ from services.publisher.deliveries.triggers import Claimed, Happening, SendStart
 from services.publisher.dispatch.leasing import LEASE
 from shared.events import DeliveryChanged, ReachSampled
 from shared.storage.mongo import Database
-from tests.storage.publisher.newsroom import BLIND, Channel, Newsroom
-from tests.unit.publisher.builders import NOON
+from tests.support.builders.newsroom import BLIND, Channel, Newsroom
+from tests.support.builders.publications import NOON
 
 
 async def test_an_approved_submission_appears_once_and_every_state_is_told(database: Database) -> None:

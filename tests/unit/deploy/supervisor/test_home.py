@@ -9,7 +9,7 @@ import pytest
 from deploy.supervisor.home import Home, Record, Refused
 from deploy.supervisor.process import PAUSES, pause_before
 from deploy.supervisor.spawn import started_at
-from tests.processes import until
+from tests.support.processes import until
 
 
 @pytest.fixture

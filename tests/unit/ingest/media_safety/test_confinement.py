@@ -18,7 +18,7 @@ import pytest
 from services.ingest.media_safety.confinement import can_confine, enough
 from services.ingest.media_safety.model import Limits
 from services.ingest.media_safety.sandbox import LocalSandbox, NotIsolated, make_safe, walls_of
-from tests.unit.ingest import media_corpus as corpus
+from tests.support.builders import media_corpus as corpus
 from tests.unit.ingest.media_safety.prisoner import MAGIC, attempts
 
 pytestmark = pytest.mark.skipif(not can_confine(), reason="this kernel offers no walls")

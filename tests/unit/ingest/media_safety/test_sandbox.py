@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 from services.ingest.media_safety.metadata_check import leaks
 from services.ingest.media_safety.model import Cleaned, Limits, Refusal, Verdict
 from services.ingest.media_safety.sandbox import LocalSandbox, Sandbox, WorkerFailed, make_safe
-from tests.unit.ingest import media_corpus as corpus
+from tests.support.builders import media_corpus as corpus
 
 Pass = Callable[[bytes], Awaitable[Verdict]]
 

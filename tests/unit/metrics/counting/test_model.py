@@ -20,7 +20,7 @@ from services.metrics.counting.model import (
     standing,
     whole,
 )
-from tests.unit.metrics.happenings import START, delivery, sample
+from tests.support.builders.reach_events import START, delivery, sample
 
 VIEWS = Span("views", "cumulative", "")
 

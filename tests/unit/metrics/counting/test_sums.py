@@ -21,8 +21,8 @@ from services.metrics.counting.journal import document_of, entry_in
 from services.metrics.counting.model import click_of, delivery_of, sample_of
 from services.metrics.counting.sums import ALL_TIME, GROUPINGS, Table, key_of, name_of, rows, values_of
 from shared.events import DeliveryChanged, Event, ReachClicked, ReachSampled
-from tests.unit.metrics.happenings import history
-from tests.unit.metrics.reference import Totals, reference
+from tests.support.builders.reach_events import history
+from tests.support.builders.reach_reference import Totals, reference
 
 
 def journal_of(events: Sequence[Event], batch: int) -> tuple[Accounts, list[Entry]]:

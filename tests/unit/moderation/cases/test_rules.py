@@ -20,7 +20,7 @@ from services.moderation.cases.rules import (
     digest,
 )
 from shared.events import CaseState
-from tests.unit.moderation.material import NOW, POLICY, photo
+from tests.support.builders.submissions import NOW, POLICY, photo
 
 CONTENT = Content("Nar bayramı", "Göyçayda nar bayramı keçirildi.", "az", ("nar",), (photo(),))
 PLAIN = Standing("in_review", "author", CONTENT)

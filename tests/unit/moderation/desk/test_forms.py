@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 from services.moderation.cases.rules import Content
 from services.moderation.desk.forms import decision_of
 from shared.http.problems import Problem
-from tests.unit.moderation.material import photo
+from tests.support.builders.submissions import photo
 
 PHOTO = photo(alt="Nar bağı")
 CONTENT = Content("Novruz", "Birinci sətir\nİkinci sətir", "az", ("novruz",), (PHOTO,))

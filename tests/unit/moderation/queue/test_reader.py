@@ -7,7 +7,7 @@ import pytest
 from services.moderation.desk.schemas import handle
 from services.moderation.queue.read_cache import Glances
 from services.moderation.queue.reader import Slot, front
-from tests.unit.moderation.material import NOW
+from tests.support.builders.submissions import NOW
 
 
 def slot(place: int, *, open_: bool) -> Slot:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from services.moderation.screening import text_scan as texts
 from services.moderation.screening.rules import ClassRule, Policy, assess
 from shared.events import AiUse, Consent
-from tests.unit.moderation.material import POLICY, photo, submission
+from tests.support.builders.submissions import POLICY, photo, submission
 
 UDHR = {
     "az": "Bütün insanlar ləyaqət və hüquqlarına görə azad və bərabər doğulurlar.",

@@ -32,7 +32,7 @@ from services.publisher.deliveries.triggers import (
     SendStarted,
 )
 from shared.events import DeliveryState
-from tests.unit.publisher.builders import NOON
+from tests.support.builders.publications import NOON
 
 CAN = Capabilities(
     lookup=True, idempotent=False, read_back=True, remove=True, sample=False, absent_after=30.0

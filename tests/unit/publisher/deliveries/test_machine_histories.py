@@ -35,7 +35,7 @@ from services.publisher.deliveries.triggers import (
     Resolved,
     SendStarted,
 )
-from tests.unit.publisher.builders import approval_of
+from tests.support.builders.publications import approval_of
 
 LEASE = timedelta(seconds=90)
 LATE = 20.0

@@ -7,7 +7,7 @@ from services.publisher.deliveries.model import Refused
 from services.publisher.deliveries.planning import KNOWN, OLD, bury, decide, flaw_of
 from services.publisher.deliveries.publication import Grave, Outlet, Publication
 from shared.events import Approval, ModerationDecided
-from tests.unit.publisher.builders import NOON, approval_of
+from tests.support.builders.publications import NOON, approval_of
 
 SITE = Outlet("site", "website", ("en",))
 TELEGRAM = Outlet("tg", "telegram", ("az", "sr"))

@@ -6,7 +6,7 @@ from services.publisher.deliveries.planning import decide
 from services.publisher.deliveries.publication import Outlet, Publication, happen, settle
 from services.publisher.deliveries.triggers import Answered, Claimed, Happening, PrepareFailed, SendStarted
 from services.publisher.dispatch.leasing import LEASE
-from tests.unit.publisher.builders import NOON, approval_of
+from tests.support.builders.publications import NOON, approval_of
 
 SITE = (Outlet("site", "website"),)
 RULES = Rules(Capabilities(lookup=True, idempotent=True, read_back=True, remove=True, sample=False))

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 from services.publisher.channels.port import Capabilities
 from services.publisher.deliveries.retry_policy import Pace, begin, lane_of, may_commit
-from tests.unit.publisher.builders import NOON
+from tests.support.builders.publications import NOON
 
 NOTHING = Capabilities(lookup=False, idempotent=False, read_back=False, remove=False, sample=False)
 PACE = Pace(visits=(5.0, 60.0), read_backs=2, last_visit=4)

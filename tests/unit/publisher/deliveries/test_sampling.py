@@ -4,7 +4,7 @@ from services.publisher.channels.port import Sample
 from services.publisher.deliveries.model import Delivery
 from services.publisher.deliveries.publication import Publication, Reading
 from services.publisher.deliveries.sampling import key_of, latest, take
-from tests.unit.publisher.builders import NOON
+from tests.support.builders.publications import NOON
 
 DELIVERY = Delivery("d", "s", "c", "telegram", "az", 1, 1, NOON, state="posted", version=3)
 

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from services.publisher.dispatch.due import DueLookup, Row
-from tests.unit.publisher.builders import NOON
+from tests.support.builders.publications import NOON
 
 
 class Rows:

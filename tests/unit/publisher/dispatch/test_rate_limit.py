@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from services.publisher.dispatch.rate_limit import Account, Wait, pause, take_turn, went_well
-from tests.unit.publisher.builders import NOON
+from tests.support.builders.publications import NOON
 
 
 def take(account: Account, seconds: float = 0, rate: float | None = None) -> Account | Wait:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from services.publisher.rendering.text import ai_label, caption, credit, hashtag_line, shortened, utf16_units
 from services.publisher.rendering.words import BY_TAG, words_for
 from shared.events import AiUse, Attribution
-from tests.servers.posts import snapshot
+from tests.support.builders.posts import snapshot
 
 LINK = "http://localhost:8400/r/abcdefghij"
 

@@ -3,7 +3,7 @@ import pytest
 from services.publisher.channels.telegram.adapter import RemoteId
 from services.publisher.channels.telegram.message import call_for, fits
 from shared.events import Media
-from tests.servers.posts import post
+from tests.support.builders.posts import post
 
 
 def photo(number: int = 0, **changes: object) -> Media:

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from services.publisher.channels.webhook.adapter import event_type, keys_in, message_id, payload
-from tests.servers.posts import post
+from tests.support.builders.posts import post
 
 
 def test_an_id_is_the_same_for_every_attempt_and_another_for_every_fact() -> None:

@@ -6,8 +6,8 @@ import feedparser
 from services.publisher.channels.website.feeds import content, feeds, identity, robots, sitemap
 from services.publisher.channels.website.items import Item
 from shared.events import AiUse, Media
-from tests.servers.posts import SITE, correction
-from tests.unit.publisher.channels.website.builders import delivery, item, masthead
+from tests.support.builders.posts import SITE, correction
+from tests.support.builders.site_items import delivery, item, masthead
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 PHOTO = Media(sha256="a" * 64, type="image/jpeg", bytes=1234, width=800, height=600, alt="Xalça")

@@ -1,6 +1,6 @@
 from services.publisher.channels.website.indexes import PAGE, FeedFiles, ListingFile, differing, files, plan
 from services.publisher.channels.website.items import Item
-from tests.unit.publisher.channels.website.builders import item, masthead, shown
+from tests.support.builders.site_items import item, masthead, shown
 
 
 def listing(items: dict[str, Item], path: str) -> list[int]:

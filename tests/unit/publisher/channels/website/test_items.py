@@ -4,8 +4,8 @@ import pytest
 
 from services.publisher.channels.website.items import Item, newest_editions
 from services.publisher.channels.website.paths import record
-from tests.servers.posts import PLANNED, correction
-from tests.unit.publisher.channels.website.builders import delivery, item
+from tests.support.builders.posts import PLANNED, correction
+from tests.support.builders.site_items import delivery, item
 
 
 @pytest.mark.parametrize(

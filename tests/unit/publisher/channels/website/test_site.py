@@ -17,8 +17,8 @@ from services.publisher.channels.website.site import Site
 from services.publisher.rendering.words import words_for
 from shared.events import AiUse, Attribution
 from shared.storage.media import MediaStore
-from tests.servers.posts import PLANNED, SITE, correction, stored
-from tests.unit.publisher.channels.website.builders import Page, campaign, delivery
+from tests.support.builders.posts import PLANNED, SITE, correction, stored
+from tests.support.builders.site_items import Page, campaign, delivery
 
 
 @pytest.fixture

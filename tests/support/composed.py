@@ -1,0 +1,173 @@
+"""A deployment as `docker-compose.yml` describes it, without containers: the same commands, environment, secrets and
+health checks, with only the addresses and folders mapped onto this machine. The broker is the real cluster of three.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.container import secrets
+from tests.support.processes import BIN, Server, free_port, until
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 90.0
+SERVICES = ("ingest", "moderation", "publisher", "metrics")
+BROKERS = ("nats-1", "nats-2", "nats-3")
+
+
+@dataclass
+class Composed:
+    """The processes of one deployment. `files` is a web server that stands for the object store's public side."""
+
+    folder: Path
+    base: int
+    mongo_url: str
+    processes: dict[str, Server] = field(default_factory=dict)
+    compose: dict[str, Any] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        secrets.main(self.folder / "secrets")
+        self.addresses = {f"{name}:4222": f"127.0.0.1:{free_port()}" for name in BROKERS}
+        self.addresses |= {f"{name}:6222": f"127.0.0.1:{free_port()}" for name in BROKERS}
+        self.addresses["storage:8333"] = f"127.0.0.1:{free_port()}"
+        for offset, name in enumerate(SERVICES, start=1):
+            self.addresses[f"{name}:{8400 + offset}"] = f"127.0.0.1:{self.base + offset}"
+            (self.folder / "secrets" / f"mongo_url_{name}").write_text(self.mongo_url)
+        for secret in (self.folder / "secrets").glob("nats_url_*"):
+            secret.write_text(self._mapped(secret.read_text()))
+
+    def start_brokers(self) -> None:
+        """Three nodes from the one mounted file; together they form the cluster."""
+        for name in BROKERS:
+            node = self.folder / name
+            node.mkdir()
+            text = self._mapped((ROOT / "deploy/nats/cluster.conf").read_text())
+            for port in ("4222", "6222"):
+                text = text.replace(f"0.0.0.0:{port}", self.addresses[f"{name}:{port}"])
+            text = text.replace("0.0.0.0:8222", f"127.0.0.1:{free_port()}").replace(
+                '"/data"', f'"{node}/data"'
+            )
+            (node / "cluster.conf").write_text(text)
+            shutil.copy(self.folder / "secrets/nats_users.conf", node / "users.conf")
+            command = [str(BIN / "nats-server"), "--config", str(node / "cluster.conf")]
+            self._start(
+                name, command, self.environment(name), int(self.addresses[f"{name}:4222"].split(":")[1])
+            )
+
+    def start_storage(self) -> None:
+        """What reads the public site for people nobody knows: the gateway asks it as it asks the object store."""
+        port = int(self.addresses["storage:8333"].split(":")[1])
+        bucket = self.folder / "storage/konullu"
+        bucket.mkdir(parents=True)
+        command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory"]
+        self._start("storage", [*command, str(bucket.parent)], {}, port)
+
+    def provision(self) -> None:
+        """The one-shot, to its end. Raises `AssertionError` with its words; tried again as its restart rule says."""
+
+        def done() -> bool:
+            command = self.command("provision")
+            self.last = subprocess.run(
+                command, env=self._whole("provision"), cwd=ROOT, capture_output=True, text=True, check=False
+            )
+            return self.last.returncode == 0
+
+        until(done, seconds=PATIENCE, what="the streams, on three replicas")
+
+    def start_service(self, name: str) -> None:
+        self._start(name, self.command(name), self.environment(name), self.base + 1 + SERVICES.index(name))
+
+    def start_gateway(self) -> None:
+        command = [str(BIN / "caddy"), "run", "--adapter", "caddyfile", "--config"]
+        self._start(
+            "gateway",
+            [*command, str(ROOT / "deploy/caddy/Caddyfile")],
+            self.environment("gateway"),
+            self.base,
+        )
+
+    def healthy(self, name: str) -> bool:
+        """Whether the service's own health check says so."""
+        kind, *command = self.compose[name]["healthcheck"]["test"]
+        assert kind == "CMD"
+        command[0] = sys.executable if command[0] == "python" else command[0]
+        return not subprocess.run(command, env=self._whole(name), cwd=ROOT, check=False).returncode
+
+    def command(self, name: str) -> list[str]:
+        """The image's entry point and the service's command."""
+        python, *rest = self.compose[name]["command"]
+        assert python == "python"
+        return [sys.executable, "-m", "deploy.container.with_secrets", sys.executable, *rest]
+
+    def environment(self, name: str) -> dict[str, str]:
+        """The service's environment with addresses and folders of this machine."""
+        given = {
+            key: self._mapped(str(value)) for key, value in self.compose[name].get("environment", {}).items()
+        }
+        mine = {
+            "KONULLU_PORT_BASE": str(self.base),
+            "KONULLU_HOST": "127.0.0.1",
+            "KONULLU_HOME": str(self.folder / name),
+            "KONULLU_CAMPAIGN": str(ROOT / "deploy/campaign.yaml"),
+            "KONULLU_PUBLIC_URL": f"http://127.0.0.1:{self.base}",
+            "MEDIA_URL": f"file://{self.folder}/storage/konullu",
+            "GATEWAY_ADDRESS": f"http://:{self.base}",
+            "GATEWAY_BIND": "127.0.0.1",
+            "GATEWAY_TLS": "plain",
+            "GATEWAY_STATE": str(self.folder / "gateway"),
+        }
+        given |= {key: value for key, value in mine.items() if key in given}
+        given.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
+        return {
+            key: value.replace("/run/secrets", str(self.folder / "secrets")) for key, value in given.items()
+        }
+
+    def staff(self, role: str) -> str:
+        """A token, made in ingest's container as an operator would."""
+        command = [
+            sys.executable,
+            "-m",
+            "deploy.container.with_secrets",
+            sys.executable,
+            "-m",
+            "services.ingest.people.cli",
+        ]
+        made = subprocess.run(
+            [*command, "add", "--role", role, "--name", role.title()],
+            env=self._whole("ingest"),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return made.stdout.strip()
+
+    def stop(self) -> None:
+        for process in reversed(self.processes.values()):
+            process.stop()
+
+    def _whole(self, name: str) -> dict[str, str]:
+        """As a container has it: the service's own variables, and nothing of the machine's but what programs need."""
+        kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        return kept | self.environment(name)
+
+    def _start(self, name: str, command: list[str], environment: dict[str, str], port: int) -> None:
+        process = Server(command, f"http://127.0.0.1:{port}", port, self.folder / f"{name}.log", environment)
+        self.processes[name] = process
+        process.start()
+
+    def _mapped(self, text: str) -> str:
+        for there, here in self.addresses.items():
+            text = text.replace(there, here)
+        return text

@@ -1,0 +1,398 @@
+"""Moderators' way through moderation, over HTTP, on the real servers."""
+
+import asyncio
+import hashlib
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from services.moderation.app import assemble
+from services.moderation.audit.verify import verify as verify_audit
+from services.moderation.settings import ModerationSettings
+from shared.bus.consuming import connection
+from shared.events import (
+    MODERATION_DECIDED,
+    SUBMISSION_RECEIVED,
+    SUBMISSION_WITHDRAWN,
+    Event,
+    Media,
+    ModerationDecided,
+    Role,
+    Scopes,
+    SubmissionReceived,
+    SubmissionWithdrawn,
+    Topic,
+)
+from shared.identity.signing import verify
+from shared.identity.tokens import Issuer, OwnKeys, Principal, public_keys, signing_key
+from shared.storage.media import CLEAN, MediaStore
+from tests.support.processes import Server, start_nats
+from tests.support.running import Running, provisioned, running, settings_for
+from tests.support.builders.submissions import sensitive, submission
+
+PHOTO = b"\xff\xd8 not really a photo, but bytes enough to ask for a part of"
+SHA = hashlib.sha256(PHOTO).hexdigest()
+SHOWN = Media(sha256=SHA, type="image/jpeg", bytes=len(PHOTO), width=10, height=10, alt="Nar")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A broker on which nobody else submits."""
+    server = start_nats(tmp_path_factory.mktemp("nats"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def moderation(tmp_path: Path, broker: Server, mongo_url: str) -> AsyncIterator[Running]:
+    settings = ModerationSettings.of(
+        settings_for(tmp_path / "home", nats_url=broker.url, mongo_url=mongo_url)
+    )
+    await provisioned(settings)
+    key = signing_key(settings.keys / "tokens.pem")
+    async with running("moderation", settings, assemble, keys=OwnKeys(key.public_key())) as service:
+        yield service
+
+
+class Person:
+    """Somebody with a token."""
+
+    def __init__(
+        self, service: Running, name: str, role: Role = "moderator", **scopes: tuple[str, ...]
+    ) -> None:
+        key = signing_key(service.runtime.settings.keys / "tokens.pem")
+        token = Issuer(key).issue(Principal(name, role, Scopes(**scopes)), now=datetime.now(UTC))
+        self.name = name
+        self._service = service
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def ask(self, method: str, path: str, status: int = 200, **more: Any) -> httpx.Response:
+        headers = {**self._headers, **more.pop("headers", {})}
+        answer = await self._service.http.request(method, path, headers=headers, **more)
+        assert answer.status_code == status, answer.text
+        return answer
+
+    async def claim(self, **wanted: Any) -> dict[str, Any]:
+        claim: dict[str, Any] = (await self.ask("POST", "/v1/claims", 201, json=wanted)).json()
+        return claim
+
+    async def decide(
+        self, claim: dict[str, Any], verdict: str, status: int = 200, **more: Any
+    ) -> dict[str, Any]:
+        body = {"claim_token": claim["claim_token"], "verdict": verdict, **more}
+        answer: dict[str, Any] = (await self.ask("POST", "/v1/decisions", status, json=body)).json()
+        return answer
+
+    async def refused(self, method: str, path: str, status: int, code: str, **more: Any) -> dict[str, Any]:
+        answer = await self.ask(method, path, status, **more)
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem: dict[str, Any] = answer.json()
+        assert problem["type"] == f"urn:konullu:problem:{code}", problem
+        assert problem["detail"]
+        return problem
+
+
+async def tell(service: Running, topic: Topic[Any], event: Event) -> None:
+    await service.runtime.publisher.publish(
+        topic.subject,
+        event.model_dump_json().encode(),
+        stream=topic.stream,
+        message_id=str(event.event_id),
+    )
+
+
+async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
+    async with asyncio.timeout(20):
+        while not await holds():
+            await asyncio.sleep(0.02)
+    assert what
+
+
+async def submitted(service: Running, *events: SubmissionReceived) -> None:
+    """Sent by the bus, and waiting."""
+    for event in events:
+        await tell(service, SUBMISSION_RECEIVED, event)
+    reader = Person(service, "watcher", "admin")
+
+    async def all_there() -> bool:
+        answers = [
+            await service.http.get(f"/v1/cases/{event.subject_id}", headers=reader._headers)
+            for event in events
+        ]
+        return all(answer.status_code == 200 for answer in answers)
+
+    await until(all_there, "the cases")
+
+
+async def test_from_submission_to_a_signed_decision(moderation: Running) -> None:
+    event = submission(media=(SHOWN,))
+    await submitted(moderation, event)
+    leyla = Person(moderation, "leyla")
+
+    queue = (await leyla.ask("GET", "/v1/queue")).json()
+    assert [(each["submission_id"], each["risk"], each["held"]) for each in queue["items"]] == [
+        (event.subject_id, "low", None)
+    ]
+    claim = await leyla.claim()
+    assert claim["submission"]["body"] == event.body
+    assert claim["submission"]["media"][0]["url"] == f"/v1/media/{SHA}"
+    mine = (await leyla.ask("GET", "/v1/claims")).json()
+    assert [each["claim_token"] for each in mine["items"]] == [claim["claim_token"]]
+    held = (await leyla.ask("GET", "/v1/queue")).json()["items"][0]["held"]
+    assert held["mine"] is True
+    renewed = (await leyla.ask("PUT", f"/v1/claims/{claim['claim_token']}")).json()
+    assert renewed["lease_expires_at"] >= claim["lease_expires_at"]
+
+    decided = await leyla.decide(claim, "approve", channels=["site"], edits={"alts": {SHA: "Nar bağı"}})
+
+    assert decided["state"] == "approved"
+    assert (
+        await leyla.decide(claim, "approve", channels=["site"], edits={"alts": {SHA: "Nar bağı"}}) == decided
+    )
+    told = await decision_on_the_bus(moderation, event.subject_id)
+    verify(told, public_keys((await moderation.http.get("/.well-known/jwks.json")).json()))
+    assert told.snapshot is not None
+    assert (str(told.decision_id), told.snapshot.media[0].alt) == (decided["decision_id"], "Nar bağı")
+    assert (await leyla.ask("GET", "/v1/queue")).json()["items"] == []
+    assert (await leyla.ask("GET", "/v1/claims")).json()["items"] == []
+
+
+async def decision_on_the_bus(service: Running, case_id: str) -> ModerationDecided:
+    link = await connection(service.runtime.settings, name="test")
+    try:
+        subscription = await link.jetstream().subscribe(MODERATION_DECIDED.subject, ordered_consumer=True)
+        while True:
+            event = MODERATION_DECIDED.parse((await subscription.next_msg(timeout=10)).data)
+            if event.subject_id == case_id:
+                return event
+    finally:
+        await link.close()
+
+
+async def test_what_comes_too_late_is_refused_with_what_to_do(moderation: Running) -> None:
+    event = submission()
+    await submitted(moderation, event)
+    one, two = Person(moderation, "one"), Person(moderation, "two")
+    claim = await one.claim()
+
+    held = await two.refused("POST", "/v1/claims", 409, "held", json={"submission_id": event.subject_id})
+    assert held["until"] == claim["lease_expires_at"]
+    await two.ask("POST", "/v1/claims", 204)
+    stolen = {"claim_token": claim["claim_token"], "verdict": "approve"}
+    await two.refused("POST", "/v1/decisions", 409, "lease_lost", json=stolen)
+    await one.ask("DELETE", f"/v1/claims/{claim['claim_token']}", 204)
+    await one.refused("PUT", f"/v1/claims/{claim['claim_token']}", 409, "lease_lost")
+    await one.refused("POST", "/v1/decisions", 409, "lease_lost", json=stolen)
+    second = await two.claim()
+    await two.decide(second, "reject", reasons=["off_topic"], note="Mövzuya aid deyil")
+    again = {"claim_token": second["claim_token"], "verdict": "approve"}
+    await two.refused("POST", "/v1/decisions", 409, "already_decided", json=again)
+    await one.refused("POST", "/v1/decisions", 409, "already_decided", json=stolen)
+    await one.refused("POST", "/v1/claims", 409, "not_claimable", json={"submission_id": event.subject_id})
+    await one.refused(
+        "POST", f"/v1/cases/{event.subject_id}/recall", 409, "not_approved", json={"reason": "səhv"}
+    )
+
+
+async def test_a_withdrawn_submission_is_not_decided_on(moderation: Running) -> None:
+    event = submission()
+    await submitted(moderation, event)
+    one = Person(moderation, "one")
+    claim = await one.claim()
+    withdrawal = SubmissionWithdrawn(
+        event_id=uuid4(), occurred_at=datetime.now(UTC), subject_id=event.subject_id, version=2
+    )
+    await tell(moderation, SUBMISSION_WITHDRAWN, withdrawal)
+
+    async def withdrawn() -> bool:
+        return bool((await one.ask("GET", f"/v1/cases/{event.subject_id}")).json()["state"] == "withdrawn")
+
+    await until(withdrawn, "the withdrawal")
+    body = {"claim_token": claim["claim_token"], "verdict": "approve"}
+    await one.refused("POST", "/v1/decisions", 409, "already_decided", json=body)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"verdict": "reject"}, "reason_missing"),
+        ({"verdict": "reject", "reasons": ["boring"]}, "unknown_reason"),
+        ({"verdict": "approve", "channels": ["myspace"]}, "unknown_channel"),
+        ({"verdict": "approve", "channels": []}, "channel_missing"),
+        ({"verdict": "approve", "edits": {"title": "x" * 201}}, "too_long"),
+        ({"verdict": "approve", "edits": {"language": "zz"}}, "invalid"),
+        ({"verdict": "approve", "edits": {"author_id": "x"}}, "invalid"),
+        ({"verdict": "approve", "publish_at": "2026-05-05T10:00:00"}, "invalid"),
+        ({"verdict": "publish"}, "invalid"),
+        ({"verdict": "approve", "surprise": 1}, "invalid"),
+    ],
+)
+async def test_a_decision_that_does_not_fit_changes_nothing(
+    moderation: Running, body: dict[str, Any], code: str
+) -> None:
+    await submitted(moderation, submission())
+    one = Person(moderation, "one")
+    claim = await one.claim()
+
+    await one.refused("POST", "/v1/decisions", 422, code, json={"claim_token": claim["claim_token"], **body})
+
+    assert (await one.ask("GET", "/v1/claims")).json()["items"][0]["submission"]["state"] == "in_review"
+
+
+async def test_bodies_that_cannot_be_read_are_refused(moderation: Running) -> None:
+    one = Person(moderation, "one")
+
+    for raw in (b"{", b"\xff\xfe"):
+        answer = await one.ask(
+            "POST", "/v1/decisions", 400, content=raw, headers={"content-type": "application/json"}
+        )
+        assert answer.headers["content-type"] == "application/problem+json"
+    await one.refused("POST", "/v1/claims", 422, "invalid", json={"countries": ["Azerbaijan"]})
+    await one.refused("POST", "/v1/claims", 422, "invalid", json={"languages": ["zz"]})
+    await one.refused("GET", "/v1/queue?risk=some", 422, "invalid")
+    await one.refused("GET", "/v1/queue?cursor=x", 422, "invalid_cursor")
+    await one.refused("GET", "/v1/cases/nothing", 404, "not_found")
+
+
+async def test_two_people_must_approve_what_is_sensitive(moderation: Running) -> None:
+    event = sensitive()
+    await submitted(moderation, event)
+    one, two = Person(moderation, "one"), Person(moderation, "two", "editor")
+
+    claim = await one.claim()
+    assert (claim["submission"]["classes"], claim["submission"]["reviewers"]) == (["minors"], 2)
+    assert "minors_declared" in [signal["code"] for signal in claim["signals"]]
+    assert (await one.decide(claim, "approve"))["state"] == "in_review"
+    await one.ask("POST", "/v1/claims", 204)
+    await one.refused(
+        "POST", "/v1/claims", 409, "second_person_needed", json={"submission_id": event.subject_id}
+    )
+    assert (await two.decide(await two.claim(), "approve"))["state"] == "approved"
+    case = (await two.ask("GET", f"/v1/cases/{event.subject_id}")).json()
+    assert [each["action"] for each in case["audit"]] == ["received", "approved", "approved"]
+
+
+async def test_authors_do_not_decide_on_their_own(moderation: Running) -> None:
+    event = submission(author_id="one")
+    await submitted(moderation, event)
+    one = Person(moderation, "one", "admin")
+
+    await one.ask("POST", "/v1/claims", 204)
+    await one.refused("POST", "/v1/claims", 403, "own_submission", json={"submission_id": event.subject_id})
+
+
+async def test_scopes_and_roles_are_kept(moderation: Running) -> None:
+    event = submission(language="az", country="TR", media=(SHOWN,))
+    await submitted(moderation, event)
+    await MediaStore(moderation.runtime.settings.media_url).put(f"{CLEAN}{SHA}", PHOTO)
+    path = f"/v1/cases/{event.subject_id}"
+    for stranger in (
+        Person(moderation, "a", languages=("ru",)),
+        Person(moderation, "b", countries=("DE",)),
+        Person(moderation, "c", sections=("youth",)),
+    ):
+        assert (await stranger.ask("GET", "/v1/queue")).json()["items"] == []
+        await stranger.ask("POST", "/v1/claims", 204)
+        await stranger.refused(
+            "POST", "/v1/claims", 404, "not_found", json={"submission_id": event.subject_id}
+        )
+        await stranger.refused("GET", path, 403, "out_of_scope")
+        await stranger.refused("POST", f"{path}/recall", 403, "out_of_scope", json={"reason": "x"})
+        await stranger.refused("GET", f"/v1/media/{SHA}", 404, "not_found")
+    narrow = Person(moderation, "d", languages=("ru", "az"))
+    await narrow.refused("POST", "/v1/claims", 403, "out_of_scope", json={"languages": ["de"]})
+    await narrow.refused("GET", "/v1/queue?language=de", 403, "out_of_scope")
+    roles: list[Role] = ["volunteer", "coordinator", "operator"]
+    for role in roles:
+        person = Person(moderation, "e", role)
+        await person.refused("GET", "/v1/queue", 403, "forbidden")
+        await person.refused("POST", "/v1/claims", 403, "forbidden")
+        await person.refused("GET", path, 403, "forbidden")
+        await person.refused("GET", f"/v1/media/{SHA}", 404, "not_found")
+    answer = await moderation.http.get("/v1/queue")
+    assert (answer.status_code, answer.json()["type"]) == (401, "urn:konullu:problem:token_missing")
+
+
+async def test_media_are_given_in_parts_and_harmless(moderation: Running) -> None:
+    await submitted(moderation, submission(media=(SHOWN,)))
+    await MediaStore(moderation.runtime.settings.media_url).put(f"{CLEAN}{SHA}", PHOTO)
+    one, author = Person(moderation, "one"), Person(moderation, "author", "volunteer")
+
+    whole = await one.ask("GET", f"/v1/media/{SHA}")
+    part = await author.ask("GET", f"/v1/media/{SHA}", 206, headers={"Range": "bytes=2-5"})
+    tail = await one.ask("GET", f"/v1/media/{SHA}", 206, headers={"Range": "bytes=-4"})
+
+    assert whole.content == PHOTO
+    assert whole.headers["content-type"] == "image/jpeg"
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in whole.headers["content-security-policy"]
+    assert (part.content, part.headers["content-range"]) == (PHOTO[2:6], f"bytes 2-5/{len(PHOTO)}")
+    assert tail.content == PHOTO[-4:]
+    await one.refused("GET", f"/v1/media/{SHA}", 416, "range", headers={"Range": "bytes=999-"})
+    await one.refused("GET", f"/v1/media/{'0' * 64}", 404, "not_found")
+    await one.refused("GET", "/v1/media/..%2F..%2Fkeys", 404, "not_found")
+
+
+async def test_a_recall_is_the_same_again_and_the_audit_is_in_order(moderation: Running) -> None:
+    event = submission()
+    await submitted(moderation, event)
+    one = Person(moderation, "one")
+    await one.decide(await one.claim(), "approve")
+
+    for _ in range(2):
+        answer = await one.ask("POST", f"/v1/cases/{event.subject_id}/recall", 202, json={"reason": "səhv"})
+        assert answer.json() == {"submission_id": event.subject_id, "state": "recalled"}
+    await one.refused("POST", f"/v1/cases/{event.subject_id}/recall", 422, "invalid", json={"reason": " "})
+    listed = (await one.ask("GET", "/v1/cases")).json()
+    assert [(each["submission_id"], each["state"]) for each in listed["items"]] == [
+        (event.subject_id, "recalled")
+    ]
+    database = moderation.runtime.database
+    found = await verify_audit(database["cases"].find({}), database["seals"].find({}).sort("_id", 1))
+    assert found.fault is None
+
+
+async def test_the_interface_describes_itself(moderation: Running) -> None:
+    described = (await moderation.http.get("/openapi.json")).json()
+
+    assert {"/v1/queue", "/v1/claims", "/v1/decisions", "/v1/media/{sha256}"} <= set(described["paths"])
+    metrics = (await moderation.http.get("/metrics")).text
+    assert "konullu_moderation_screened_total" in metrics
+
+
+async def test_the_audit_is_verified_from_outside(moderation: Running) -> None:
+    event = submission()
+    await submitted(moderation, event)
+    settings = moderation.runtime.settings
+    environment = {
+        **os.environ,
+        "KONULLU_HOME": str(settings.home),
+        "MONGO_URL": settings.mongo_url,
+        "KONULLU_DATABASE_PREFIX": settings.database_prefix,
+    }
+
+    async def verified() -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.moderation.audit.verify", "verify",
+            env=environment, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        said, _ = await process.communicate()
+        return process.returncode, said.decode()
+
+    status, said = await verified()
+    assert (status, said[:22]) == (0, "OK: 1 cases, 1 entries")
+    await moderation.runtime.database["cases"].update_one(
+        {"_id": event.subject_id}, {"$set": {"audit.0.actor": "somebody"}}
+    )
+    status, said = await verified()
+    assert (status, said) == (
+        1,
+        f"BAD: case {event.subject_id}, entry 1: its content is not what was written\n",
+    )
