@@ -31,8 +31,8 @@ from shared.observability.health import Health
 from shared.settings import Settings
 from shared.storage.mongo import Client, connect
 from tests.bench.report import Finding, at_least, at_most, percentile, rate
-from tests.support.processes import start_mongo, start_nats
 from tests.support.builders.reach_events import START, click, delivery, sample
+from tests.support.processes import start_mongo, start_nats
 
 Handle = Callable[[Batch], Awaitable[None]]
 

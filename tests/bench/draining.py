@@ -20,10 +20,10 @@ from shared.storage.document import Document
 from shared.storage.mongo import Collection
 from tests.bench.counting import Bed, bench_bed
 from tests.bench.report import Finding, at_most
-from tests.support.processes import cpu_seconds
 from tests.support.builders.moderation_stores import Stage
 from tests.support.builders.newsroom import Channel, Newsroom
 from tests.support.builders.submissions import submission
+from tests.support.processes import cpu_seconds
 
 FEW: Final = 1_000
 MANY: Final = 20_000

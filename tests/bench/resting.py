@@ -18,8 +18,8 @@ import httpx
 from tests.bench.measured import ITEM, Measured, measured, plain, plain_handler, resident_mb
 from tests.bench.report import Finding, at_most
 from tests.support.people import TUS, Line, Volunteer, expect
-from tests.support.processes import start_mongo
-from tests.support.stack import ROOT, SERVICES, Stack, stack
+from tests.support.processes import ROOT, start_mongo
+from tests.support.stack import SERVICES, Stack, stack
 
 SETTLE_SECONDS: Final = 5.0
 LARGE_BYTES: Final = 2_000_000_000

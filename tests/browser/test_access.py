@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.pages.checks import faults_of, small_targets, walk_by_keyboard
-from tests.browser.test_portal import join, send, write
+from tests.support.pages.portal import join, send, write
 
 pytestmark = pytest.mark.chromium
 

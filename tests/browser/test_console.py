@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from shared.events import Role
+from tests.support.builders.submissions import sensitive, submission
 from tests.support.pages.console import Console, open_console
 from tests.support.processes import Server, start_nats, until
-from tests.support.builders.submissions import sensitive, submission
 
 pytestmark = pytest.mark.chromium
 PATIENCE_MS = 20_000

@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from shared.events import Event, PersonRegistered, Role
+from tests.support.builders.reach_events import click, delivery, identifier, sample
 from tests.support.pages.checks import faults_of, small_targets
 from tests.support.pages.reach import Reach, open_reach
 from tests.support.processes import Server, start_nats, until
-from tests.support.builders.reach_events import click, delivery, identifier, sample
 
 pytestmark = pytest.mark.chromium
 PATIENCE_MS = 20_000

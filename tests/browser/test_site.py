@@ -17,9 +17,9 @@ from services.publisher.channels.website.adapter import Website
 from services.publisher.channels.website.site import Site
 from shared.events import AiUse, Media
 from shared.storage.media import MediaStore
-from tests.support.pages.checks import faults_of, small_targets
 from tests.support.builders.posts import SITE, picture, stored
 from tests.support.builders.site_items import campaign, delivery
+from tests.support.pages.checks import faults_of, small_targets
 
 pytestmark = pytest.mark.chromium
 CADDYFILE = Path(__file__).parents[2] / "deploy/caddy/Caddyfile"

@@ -20,7 +20,7 @@ from tests.demo.items import ALTERNATIVE_TEXTS, ITEMS
 from tests.support.people import Line, Staff, Volunteer, eventually
 from tests.support.stack import Stack, stack
 
-DOCS: Final = Path(__file__).parents[1] / "docs" / "shots"
+DOCS: Final = Path(__file__).parents[2] / "docs" / "shots"
 SIZES: Final = {360: 740, 1280: 860}
 THEMES: Final = ("light", "dark")
 DECIDED: Final = 16

@@ -16,10 +16,10 @@ from services.metrics.counting.rebuild import rebuild
 from services.metrics.settings import MetricsSettings
 from shared.events import Event, ReachClicked, ReachSampled
 from shared.storage.mongo import connect
-from tests.support.pages.reach import Reach, open_reach
-from tests.support.processes import Server, start_mongo, start_nats, until
 from tests.support.builders.reach_events import history
 from tests.support.builders.reach_reference import Totals, reference
+from tests.support.pages.reach import Reach, open_reach
+from tests.support.processes import Server, start_mongo, start_nats, until
 
 SEEDS = (20261120, 7, 30)
 EVENTS = 2_000

@@ -11,10 +11,10 @@ import pytest
 from services.moderation.app import assemble
 from services.moderation.settings import ModerationSettings
 from shared.identity.tokens import OwnKeys, signing_key
+from tests.support.builders.submissions import submission
+from tests.support.moderators import Person, submitted
 from tests.support.processes import Server, start_mongo, start_nats
 from tests.support.running import Running, provisioned, running, settings_for
-from tests.system.moderation.test_api import Person, submitted
-from tests.support.builders.submissions import submission
 
 MODERATORS: Final = 6
 CASES: Final = 60

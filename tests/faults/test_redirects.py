@@ -8,9 +8,9 @@ from random import Random
 import httpx
 import pytest
 
+from tests.support.builders.reach_events import delivery
 from tests.support.pages.reach import Reach, open_reach
 from tests.support.processes import Server, start_mongo, start_nats, until
-from tests.support.builders.reach_events import delivery
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/126.0 Mobile Safari/537.36"}
 

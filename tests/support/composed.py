@@ -15,9 +15,8 @@ from typing import Any
 import yaml
 
 from deploy.container import secrets
-from tests.support.processes import BIN, Server, free_port, until
+from tests.support.processes import BIN, ROOT, Server, free_port, until
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
 SERVICES = ("ingest", "moderation", "publisher", "metrics")
 BROKERS = ("nats-1", "nats-2", "nats-3")

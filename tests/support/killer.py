@@ -126,7 +126,7 @@ class Killer:
             name = self.dice.choice(TARGETS)
             struck = await self.strike(name, patient=name == "publisher")
             if struck and name == "supervisor":
-                await asyncio.to_thread(self.stack.start, wait=True)
+                await asyncio.to_thread(self.stack.ready_again)
 
 
 async def _filled(database: Database, collection: str) -> int:

@@ -17,6 +17,8 @@ from typing import Final
 from shared.settings import embedded_database
 
 BIN: Final = Path(sys.executable).parent
+ROOT: Final = Path(__file__).resolve().parents[2]
+"""The repository."""
 START_SECONDS: Final = 30.0
 BUSY: Final = 3.0
 """How many times slower than a calm machine this one may be before a deadline says anything."""

@@ -7,21 +7,21 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
 import httpx
 
-from tests.support.processes import Server, answers, cpu_seconds, free_base, free_port, until
+from tests.support.processes import Server, answers, free_port, until
+from tests.support.supervised import Supervised
 
 PYTHON: Final = sys.executable
 WEBHOOK_SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TELEGRAM_TOKEN: Final = "123456789:AAtestTokenForTheTestServerOnly000000"
 SERVICES: Final = ("ingest", "moderation", "publisher", "metrics")
 UP_SECONDS: Final = 90.0
-ROOT: Final = Path(__file__).resolve().parents[1]
 
 CAMPAIGN: Final = """
 name: {{en: Volunteers' Word, az: Könüllülərin sözü, tr: Gönüllülerin Sözü, ru: Слово волонтёров}}
@@ -69,51 +69,25 @@ class Size:
 SMALL: Final = Size()
 
 
-@dataclass
-class Stack:
-    """A running stack and the test servers of its channels. `base` is the gateway's port."""
+class Stack(Supervised):
+    """A running stack and the test servers of its channels."""
 
-    home: Path
-    base: int
-    telegram: Server
-    webhook: Server
-    environment: Mapping[str, str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-    told: list[str] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        """The gateway."""
-        return f"http://127.0.0.1:{self.base}"
+    def __init__(
+        self, folder: Path, telegram: Server, webhook: Server, environment: Mapping[str, str]
+    ) -> None:
+        super().__init__(folder / ".konullu", environment=environment)  # hidden, as the default home is
+        self.environment["KONULLU_PUBLIC_URL"] = self.url
+        self.log = folder / "up.log"
+        self.telegram, self.webhook = telegram, webhook
 
     def port(self, service: str) -> int:
         """A service's own port."""
         return self.base + 1 + SERVICES.index(service)
 
-    def start(self, *, wait: bool = True) -> None:
-        """`konullu up`, and wait until every part is ready."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [PYTHON, "-m", "deploy.cli.main", "up"],
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                env={**os.environ, **self.environment},
-            )
-        if wait:
-            until(self.ready, seconds=UP_SECONDS, what=f"the stack at {self.url} (see {self.log})")
-
-    def pids(self) -> dict[str, int]:
-        """The processes that the supervisor has started and not yet seen end, by name."""
-        children = json.loads((self.home / "run.json").read_text())["children"]
-        return {name: int(found[0]) for name, found in children.items()}
-
-    def cpu(self) -> dict[str, float]:
-        """Seconds of processor time that each of them has used so far."""
-        return {name: cpu_seconds(pid) for name, pid in self.pids().items()}
+    def ready_again(self) -> None:
+        """Start it, and wait until every part is ready."""
+        self.start()
+        until(self.ready, seconds=UP_SECONDS, what=f"the stack at {self.url} (see {self.log})")
 
     def ready(self) -> bool:
         """Whether every service says so and the gateway answers. Raises when the supervisor has ended."""
@@ -144,24 +118,6 @@ class Stack:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(5)
         return monotonic() - began
-
-    def command(self, *arguments: str, timeout: float = 60.0) -> str:
-        """A `konullu` command against this stack; what it prints. Raises with its errors when it fails."""
-        done = subprocess.run(
-            [PYTHON, "-m", "deploy.cli.main", *arguments],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-            env={**os.environ, **self.environment},
-        )
-        if done.returncode != 0:
-            text = (
-                f"konullu {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-            )
-            raise RuntimeError(text)
-        return done.stdout.strip()
 
     def staff(self, role: str, name: str, *options: str) -> str:
         """A staff member's token."""
@@ -197,28 +153,21 @@ def stack(
     )
     campaign = folder / "campaign.yaml"
     campaign.write_text(size.campaign(bots.port, hooks.port))
-    base = free_base(13)
-    home = folder / ".konullu"  # hidden, as the default home is
     made = Stack(
-        home=home,
-        base=base,
-        telegram=bots,
-        webhook=hooks,
-        environment={
-            "KONULLU_HOME": str(home),
-            "KONULLU_PORT_BASE": str(base),
+        folder,
+        bots,
+        hooks,
+        {
             "KONULLU_CAMPAIGN": str(campaign),
-            "KONULLU_PUBLIC_URL": f"http://127.0.0.1:{base}",
             "DEMO_SECRET": WEBHOOK_SECRET,
             "DEMO_TG": TELEGRAM_TOKEN,
             **(environment or {}),
         },
-        log=folder / "up.log",
     )
     try:
         bots.start()
         hooks.start()
-        made.start()
+        made.ready_again()
         yield made
     finally:
         made.stop()

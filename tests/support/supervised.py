@@ -1,56 +1,64 @@
-"""A stack of one's own for a test: started as a person starts it, watched from outside."""
+"""A stack as a person starts it in a terminal, watched from outside."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from deploy.supervisor import spawn
 from deploy.supervisor.control import ask
 from deploy.supervisor.home import Record
-from tests.support.processes import free_base, until
+from tests.support.processes import ROOT, cpu_seconds, free_base, until
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 90.0
-WHOLE = (sys.executable, "-m", "deploy.cli.main", "up")
-TOY = (sys.executable, "-m", "tests.support.toy_stack")
+PATIENCE: Final = 90.0
+KONULLU: Final = (sys.executable, "-m", "deploy.cli.main")
+WHOLE: Final = (*KONULLU, "up")
+TOY: Final = (sys.executable, "-m", "tests.support.toy_stack")
 """Real engines and gateway; services that only say they are ready."""
 
 
-class Stack:
-    """One stack in a home. `start` returns at once; `up` when it has announced itself."""
+class Supervised:
+    """One stack in a home. `start` returns at once; `up` when it has announced itself. `base` is the gateway's port."""
 
-    def __init__(self, home: Path, command: tuple[str, ...] = WHOLE, **environment: str) -> None:
+    def __init__(
+        self, home: Path, program: tuple[str, ...] = WHOLE, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
         self.base = free_base(13)
-        self.command = command
+        self.program = program
         clean = {name: value for name, value in os.environ.items() if not name.startswith("KONULLU_")}
         self.environment = clean | {
             "KONULLU_HOME": str(home),
             "KONULLU_PORT_BASE": str(self.base),
-            **environment,
+            **(environment or {}),
         }
-        self.output = home.with_name(f"{home.name}.out")
+        self.log = home.with_name(f"{home.name}.out")
         self.process: subprocess.Popen[bytes] | None = None
+        self._said_before = 0
 
     def start(self) -> subprocess.Popen[bytes]:
-        with self.output.open("wb") as output:
+        """Start the supervisor."""
+        self._said_before = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command,
+                self.program,
                 cwd=ROOT,
                 env=self.environment,
-                stdout=output,
+                stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
         return self.process
 
-    def up(self) -> Stack:
+    def up(self) -> Supervised:
+        """Start it, and wait until it says that it is up."""
         process = self.start()
         until(
             lambda: "is up after" in self.said() or process.poll() is not None,
@@ -61,31 +69,57 @@ class Stack:
         return self
 
     def said(self) -> str:
-        return self.output.read_text()
+        """What it has printed since it was last started."""
+        return self.log.read_bytes()[self._said_before :].decode()
 
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.base}{path}"
+    @property
+    def url(self) -> str:
+        """The gateway."""
+        return f"http://127.0.0.1:{self.base}"
 
     def konullu(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command in another terminal that knows the home alone."""
         environment = {**self.environment}
         del environment["KONULLU_PORT_BASE"]
-        command = [sys.executable, "-m", "deploy.cli.main", *arguments]
         return subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+            [*KONULLU, *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
 
+    def command(self, *arguments: str) -> str:
+        """A `konullu` command; what it prints. Raises with its errors when it fails."""
+        done = self.konullu(*arguments)
+        if done.returncode != 0:
+            text = (
+                f"konullu {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+            )
+            raise RuntimeError(text)
+        return done.stdout.strip()
+
     def record(self) -> Record:
+        """What the supervisor has written down about itself."""
         record = Record.read(self.home)
         assert record is not None
         return record
 
     def processes(self) -> dict[str, dict[str, Any]]:
+        """Each process as the supervisor describes it."""
         described: dict[str, dict[str, Any]] = ask(Path(self.record().control), {"do": "status"})["processes"]
         return described
 
     def pids(self) -> dict[str, int]:
-        return {name: pid for name, (pid, _) in self.record().children.items()}
+        """The processes that the supervisor has started and not yet seen end, by name."""
+        children = json.loads((self.home / "run.json").read_text())["children"]
+        return {name: int(found[0]) for name, found in children.items()}
+
+    def cpu(self) -> dict[str, float]:
+        """Seconds of processor time that each of them has used so far."""
+        return {name: cpu_seconds(pid) for name, pid in self.pids().items()}
 
     def interrupt(self) -> int:
         """Ctrl-C; returns the exit status."""

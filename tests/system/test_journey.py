@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.demo.drawn import photo
-from tests.support.people import Line, Staff, Volunteer, campaign, eventually
 from tests.servers.otlp import Receiver, otlp_receiver
+from tests.support.people import Line, Staff, Volunteer, campaign, eventually
 from tests.support.stack import Stack, lines, stack
 
 TITLE = "Şəhər muzeyində xalça sərgisi"

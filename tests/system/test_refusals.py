@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from shared.identity.tokens import COOKIE, Issuer, Principal, csrf_token, signing_key
 from tests.demo.drawn import photo
 from tests.support.people import Line, Volunteer, eventually
-from tests.support.stack import stack
 from tests.support.refused import (
     Cast,
     Someone,
@@ -32,6 +31,7 @@ from tests.support.refused import (
     own,
     sent,
 )
+from tests.support.stack import stack
 
 SUBMIT: Final = "POST ingest/v1/submissions"
 JSON: Final = {"Content-Type": "application/json"}

@@ -17,10 +17,9 @@ from shared.bus.consuming import Publisher, connection
 from shared.events import E, Role, Scopes, Topic
 from shared.settings import Settings
 from shared.storage.mongo import connect
-from tests.support.processes import BIN, Server, free_base
+from tests.support.processes import BIN, ROOT, Server, free_base
 
 T = TypeVar("T")
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass

@@ -17,10 +17,10 @@ from shared.events import MODERATION_DECIDED
 from shared.identity import signing
 from shared.identity.tokens import COOKIE, Issuer, Principal, jwks, signing_key
 from shared.settings import PUBLISHER, Settings
-from tests.support.pages.console import run
-from tests.support.processes import Server, free_base, free_port, until
 from tests.servers.telegram import TOKEN
 from tests.support.builders.publications import approval_of
+from tests.support.pages.console import run
+from tests.support.processes import Server, free_base, free_port, until
 
 
 @dataclass

@@ -9,9 +9,9 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError, NoStreamResponseError
 
+from tests.support.composed import PATIENCE, SERVICES, Composed
 from tests.support.people import Line, Staff, Volunteer, eventually
 from tests.support.processes import free_base, until
-from tests.support.composed import PATIENCE, SERVICES, Composed
 
 ITEM = {
     "title": "Xalça naxışları",

@@ -14,18 +14,18 @@ import pytest
 
 from shared.settings import embedded_database
 from tests.support.processes import BUSY, until
-from tests.support.supervised import PATIENCE, TOY, Stack, alive
+from tests.support.supervised import PATIENCE, TOY, Supervised, alive
 
 NAMES = {"nats", "database", "ingest", "moderation", "publisher", "metrics", "gateway"}
-Make = Callable[..., Stack]
+Make = Callable[..., Supervised]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[Stack] = []
+    made: list[Supervised] = []
 
-    def one(name: str = "könüllü home", **environment: str) -> Stack:
-        made.append(Stack(tmp_path / name, TOY, **environment))
+    def one(name: str = "könüllü home", **environment: str) -> Supervised:
+        made.append(Supervised(tmp_path / name, TOY, environment))
         return made[-1]
 
     yield one
@@ -34,14 +34,14 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervised]:
     """One stack for all tests that leave it as they found it: everything ready, whatever was killed in between."""
-    stack = Stack(tmp_path_factory.mktemp("shared") / "könüllü home", TOY).up()
+    stack = Supervised(tmp_path_factory.mktemp("shared") / "könüllü home", TOY).up()
     yield stack
     stack.end()
 
 
-def test_everything_comes_up_and_its_addresses_are_told(shared: Stack) -> None:
+def test_everything_comes_up_and_its_addresses_are_told(shared: Supervised) -> None:
     stack = shared
 
     assert stack.pids().keys() == NAMES
@@ -51,11 +51,11 @@ def test_everything_comes_up_and_its_addresses_are_told(shared: Stack) -> None:
     assert stack.home.stat().st_mode & 0o777 == 0o700
 
 
-def test_the_gateway_routes_what_is_public_and_nothing_else(shared: Stack) -> None:
+def test_the_gateway_routes_what_is_public_and_nothing_else(shared: Supervised) -> None:
     stack = shared
 
     answers = {
-        path: httpx.get(stack.url(path)).text
+        path: httpx.get(f"{stack.url}{path}").text
         for path in (
             "/send/new?lang=az",
             "/sign-in",
@@ -68,7 +68,7 @@ def test_the_gateway_routes_what_is_public_and_nothing_else(shared: Stack) -> No
         )
     }
     hidden = [
-        httpx.get(stack.url(path)).status_code
+        httpx.get(f"{stack.url}{path}").status_code
         for path in (
             "/metrics",
             "/readyz",
@@ -91,22 +91,22 @@ def test_the_gateway_routes_what_is_public_and_nothing_else(shared: Stack) -> No
     assert hidden == [404] * len(hidden)
 
 
-def test_the_gateway_serves_the_sites_files(shared: Stack) -> None:
+def test_the_gateway_serves_the_sites_files(shared: Supervised) -> None:
     stack = shared
     page = stack.home / "media/site/az/index.html"
     page.parent.mkdir(parents=True)
     page.write_text("<h1>Novruz</h1>")
 
-    answer = httpx.get(stack.url("/az/"))
+    answer = httpx.get(f"{stack.url}/az/")
 
     assert answer.text == "<h1>Novruz</h1>"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_second_stack_on_the_same_home_is_refused_with_the_reason(shared: Stack) -> None:
+def test_a_second_stack_on_the_same_home_is_refused_with_the_reason(shared: Supervised) -> None:
     first = shared
-    second = Stack(first.home, TOY)
-    second.output = first.home.with_name("second.out")
+    second = Supervised(first.home, TOY)
+    second.log = first.home.with_name("second.out")
 
     status = second.start().wait(30)
 
@@ -138,7 +138,7 @@ def test_a_wrong_configuration_stops_the_start_with_its_line(make: Make) -> None
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_a_killed_process_comes_back_by_itself(shared: Stack, name: str) -> None:
+def test_a_killed_process_comes_back_by_itself(shared: Supervised, name: str) -> None:
     stack = shared
     before = stack.pids()
     deaths = {each: process["deaths"] for each, process in stack.processes().items()}
@@ -157,7 +157,7 @@ def test_a_killed_process_comes_back_by_itself(shared: Stack, name: str) -> None
     }
 
 
-def test_one_process_is_restarted_by_order(shared: Stack) -> None:
+def test_one_process_is_restarted_by_order(shared: Supervised) -> None:
     stack = shared
     before, deaths = stack.pids(), stack.processes()["publisher"]["deaths"]
 
@@ -170,7 +170,7 @@ def test_one_process_is_restarted_by_order(shared: Stack) -> None:
     assert publisher | {"deaths": deaths, "state": "ready"} == publisher
 
 
-def test_an_unknown_name_is_refused_with_the_known_ones(shared: Stack) -> None:
+def test_an_unknown_name_is_refused_with_the_known_ones(shared: Supervised) -> None:
     stack = shared
 
     answer = stack.konullu("restart", "printer")

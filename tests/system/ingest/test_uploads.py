@@ -25,9 +25,9 @@ from services.ingest.uploads.chunks import Quarantine
 from shared.identity.tokens import Issuer, Principal, signing_key
 from shared.storage.media import MediaStore
 from shared.storage.mongo import Database, connect
-from tests.support.processes import Server, free_port, until
 from tests.servers.cutting_proxy import cutting_proxy
 from tests.support.builders import media_corpus as corpus
+from tests.support.processes import Server, free_port, until
 
 MIB = 1024 * 1024
 TUS = {"Tus-Resumable": "1.0.0"}

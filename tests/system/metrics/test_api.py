@@ -39,10 +39,10 @@ from shared.events import (
     Topic,
 )
 from shared.identity.tokens import Issuer, OwnKeys, Principal, signing_key
-from tests.support.processes import Server, start_nats
-from tests.support.running import Running, provisioned, running, settings_for
 from tests.support.builders.reach_events import click, delivery, history, sample
 from tests.support.builders.reach_reference import Totals, reference
+from tests.support.processes import Server, start_nats
+from tests.support.running import Running, provisioned, running, settings_for
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/126.0 Mobile Safari/537.36"}
 SECONDS = 30

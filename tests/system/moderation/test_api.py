@@ -4,13 +4,12 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from services.moderation.app import assemble
@@ -19,23 +18,19 @@ from services.moderation.settings import ModerationSettings
 from shared.bus.consuming import connection
 from shared.events import (
     MODERATION_DECIDED,
-    SUBMISSION_RECEIVED,
     SUBMISSION_WITHDRAWN,
-    Event,
     Media,
     ModerationDecided,
     Role,
-    Scopes,
-    SubmissionReceived,
     SubmissionWithdrawn,
-    Topic,
 )
 from shared.identity.signing import verify
-from shared.identity.tokens import Issuer, OwnKeys, Principal, public_keys, signing_key
+from shared.identity.tokens import OwnKeys, public_keys, signing_key
 from shared.storage.media import CLEAN, MediaStore
+from tests.support.builders.submissions import sensitive, submission
+from tests.support.moderators import Person, submitted, tell, until
 from tests.support.processes import Server, start_nats
 from tests.support.running import Running, provisioned, running, settings_for
-from tests.support.builders.submissions import sensitive, submission
 
 PHOTO = b"\xff\xd8 not really a photo, but bytes enough to ask for a part of"
 SHA = hashlib.sha256(PHOTO).hexdigest()
@@ -59,76 +54,6 @@ async def moderation(tmp_path: Path, broker: Server, mongo_url: str) -> AsyncIte
     key = signing_key(settings.keys / "tokens.pem")
     async with running("moderation", settings, assemble, keys=OwnKeys(key.public_key())) as service:
         yield service
-
-
-class Person:
-    """Somebody with a token."""
-
-    def __init__(
-        self, service: Running, name: str, role: Role = "moderator", **scopes: tuple[str, ...]
-    ) -> None:
-        key = signing_key(service.runtime.settings.keys / "tokens.pem")
-        token = Issuer(key).issue(Principal(name, role, Scopes(**scopes)), now=datetime.now(UTC))
-        self.name = name
-        self._service = service
-        self._headers = {"Authorization": f"Bearer {token}"}
-
-    async def ask(self, method: str, path: str, status: int = 200, **more: Any) -> httpx.Response:
-        headers = {**self._headers, **more.pop("headers", {})}
-        answer = await self._service.http.request(method, path, headers=headers, **more)
-        assert answer.status_code == status, answer.text
-        return answer
-
-    async def claim(self, **wanted: Any) -> dict[str, Any]:
-        claim: dict[str, Any] = (await self.ask("POST", "/v1/claims", 201, json=wanted)).json()
-        return claim
-
-    async def decide(
-        self, claim: dict[str, Any], verdict: str, status: int = 200, **more: Any
-    ) -> dict[str, Any]:
-        body = {"claim_token": claim["claim_token"], "verdict": verdict, **more}
-        answer: dict[str, Any] = (await self.ask("POST", "/v1/decisions", status, json=body)).json()
-        return answer
-
-    async def refused(self, method: str, path: str, status: int, code: str, **more: Any) -> dict[str, Any]:
-        answer = await self.ask(method, path, status, **more)
-        assert answer.headers["content-type"] == "application/problem+json"
-        problem: dict[str, Any] = answer.json()
-        assert problem["type"] == f"urn:konullu:problem:{code}", problem
-        assert problem["detail"]
-        return problem
-
-
-async def tell(service: Running, topic: Topic[Any], event: Event) -> None:
-    await service.runtime.publisher.publish(
-        topic.subject,
-        event.model_dump_json().encode(),
-        stream=topic.stream,
-        message_id=str(event.event_id),
-    )
-
-
-async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
-    async with asyncio.timeout(20):
-        while not await holds():
-            await asyncio.sleep(0.02)
-    assert what
-
-
-async def submitted(service: Running, *events: SubmissionReceived) -> None:
-    """Sent by the bus, and waiting."""
-    for event in events:
-        await tell(service, SUBMISSION_RECEIVED, event)
-    reader = Person(service, "watcher", "admin")
-
-    async def all_there() -> bool:
-        answers = [
-            await service.http.get(f"/v1/cases/{event.subject_id}", headers=reader._headers)
-            for event in events
-        ]
-        return all(answer.status_code == 200 for answer in answers)
-
-    await until(all_there, "the cases")
 
 
 async def test_from_submission_to_a_signed_decision(moderation: Running) -> None:

@@ -28,12 +28,12 @@ from shared.events import (
 from shared.identity import signing
 from shared.identity.tokens import COOKIE, Issuer, OwnKeys, Principal, csrf_token, jwks
 from shared.storage.media import MediaStore
-from tests.support.running import Running, provisioned, running, settings_for
 from tests.servers.faults import Fault
 from tests.servers.plain import Incoming, PlainServer, Reply
 from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.webhook import SECRET, WebhookServer
 from tests.support.builders.publications import NOON, approval_of
+from tests.support.running import Running, provisioned, running, settings_for
 
 DECISIONS, FORGED, TOKENS = (Ed25519PrivateKey.generate() for _ in range(3))
 

@@ -30,9 +30,9 @@ from services.publisher.channels.website.site import Site
 from shared.storage.media import MediaStore
 from tests.servers.faults import Fault, Kind
 from tests.servers.plain import Incoming, PlainServer, Reply
-from tests.support.builders.posts import correction, post, stored
 from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.webhook import SECRET, WebhookServer
+from tests.support.builders.posts import correction, post, stored
 from tests.support.builders.site_items import campaign
 
 QUICK = Timeouts(connect=1.0, look=0.8, change=0.8, upload=0.8)

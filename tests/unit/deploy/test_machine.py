@@ -12,7 +12,17 @@ NEEDY = "import pytest\n\n@pytest.mark.promtool\ndef test_needs_it():\n    pass\
 @pytest.mark.parametrize(("ci", "status"), [("true", 1), ("", 0)])
 def test_what_is_missing_is_named_and_only_ci_insists(tmp_path: Path, ci: str, status: int) -> None:
     (tmp_path / "test_needy.py").write_text(NEEDY)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.support.machine", "-c", os.devnull, "-rs", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.support.machine",
+        "-c",
+        os.devnull,
+        "-rs",
+        str(tmp_path),
+    ]
 
     done = subprocess.run(
         command,

@@ -16,7 +16,7 @@ from shared.events import (
     Topic,
 )
 from shared.storage.mongo import Database
-from tests.unit.ingest.status import test_rules as told
+from tests.support.builders import submission_lives as told
 
 MESSAGES = [
     (MODERATION_DECIDED, told.decided(2, "approve")),

@@ -8,7 +8,7 @@ import pytest
 from services.ingest.status.rules import Progress, Told, submission_of
 from services.ingest.status.store import Ledger
 from shared.storage.mongo import Database
-from tests.unit.ingest.status.test_rules import LIFE, SUBMISSION, case, fold, reach
+from tests.support.builders.submission_lives import LIFE, SUBMISSION, case, fold, reach
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from services.metrics.counting.model import click_of
 from services.metrics.counting.rebuild import Rebuild
 from services.metrics.counting.sums import GROUPINGS, Table
 from shared.storage.mongo import Database
-from tests.storage.metrics.counting.test_service import counting, feed, parts, totals
+from tests.support.builders.counted import counting, feed, parts, totals
 from tests.support.builders.reach_events import click, delivery, history
 from tests.support.builders.reach_reference import reference
 

@@ -8,39 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from services.metrics.counting.model import Click, click_of, delivery_of, sample_of
+from services.metrics.counting.model import Click, click_of, delivery_of
 from services.metrics.counting.service import Counts
-from services.metrics.counting.sums import ALL_TIME, GROUPINGS, Table, name_of, rows
-from shared.events import DeliveryChanged, Event, ReachClicked, ReachSampled
+from services.metrics.counting.sums import GROUPINGS
 from shared.storage.mongo import Collection, Database
+from tests.support.builders.counted import counting, feed, parts, totals
 from tests.support.builders.reach_events import click, delivery, history
-from tests.support.builders.reach_reference import Totals, reference
-
-
-async def counting(database: Database) -> Counts:
-    counts = Counts(database)
-    await counts.prepare()
-    return counts
-
-
-async def feed(counts: Counts, events: Sequence[Event]) -> None:
-    await counts.count([click_of(event) for event in events if isinstance(event, ReachClicked)])
-    await counts.count([sample_of(event) for event in events if isinstance(event, ReachSampled)])
-    for event in events:
-        if isinstance(event, DeliveryChanged):
-            await counts.know([delivery_of(event)])
-
-
-async def totals(counts: Counts, by: Sequence[str]) -> Totals:
-    table = Table(ALL_TIME, name_of(by))
-    found: Totals = Counter()
-    for row in rows((await counts.counters.read([table], counts.accounts.generation)).values()):
-        found[row.values, row.measure.metric, row.measure.kind] += row.value
-    return +found
-
-
-def parts(events: Sequence[Event], size: int) -> list[Sequence[Event]]:
-    return [events[start : start + size] for start in range(0, len(events), size)]
+from tests.support.builders.reach_reference import reference
 
 
 async def test_every_breakdown_equals_the_reference(database: Database) -> None:

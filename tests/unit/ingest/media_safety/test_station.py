@@ -16,8 +16,8 @@ from services.ingest.media_safety.confinement import can_confine
 from services.ingest.media_safety.model import Cleaned, Limits, Refusal
 from services.ingest.media_safety.sandbox import LocalSandbox, Station, make_safe, walls_of
 from shared.failures import Unavailable
-from tests.support.processes import until
 from tests.support.builders import media_corpus as corpus
+from tests.support.processes import until
 
 pytestmark = pytest.mark.skipif(not can_confine(), reason="this kernel offers no walls")
 
