@@ -10,6 +10,9 @@ import pytest
 from shared.storage.mongo import Client, Database, connect
 from tests.support.processes import Server, start_mongo, start_nats
 
+PATIENT_MS = 60_000
+"""A busy machine's disk may take longer than a service would wait."""
+
 
 @pytest.fixture(scope="session")
 def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -42,7 +45,7 @@ def nats_url(nats_server: Server) -> str:
 @pytest.fixture(params=["motor", "pymongo"])
 async def client(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator[Client]:
     """A client of each driver in turn."""
-    opened = connect(mongo_url, request.param)
+    opened = connect(mongo_url, request.param, timeout_ms=PATIENT_MS)
     yield opened
     await opened.close()
 

@@ -15,6 +15,7 @@ from shared.bus.streams import provision
 from shared.identity.tokens import Keys
 from shared.runtime.service import Parts, Process, Runtime, build_runtime, create_app, wire
 from shared.settings import Settings
+from shared.storage.mongo import connect
 from tests.support.processes import free_base
 
 
@@ -73,5 +74,12 @@ async def running(
                         await asyncio.sleep(0.02)
             yield Running(runtime, parts, process, app, http)
         finally:
-            await runtime.client.drop_database(runtime.database.name)
+            await _dropped(settings, runtime.database.name)
             await process.finish()
+
+
+async def _dropped(settings: Settings, name: str) -> None:
+    """Remove a database, however long a busy machine takes."""
+    client = connect(settings.mongo_url, timeout_ms=60_000)
+    await client.drop_database(name)
+    await client.close()

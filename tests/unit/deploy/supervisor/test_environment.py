@@ -18,7 +18,22 @@ def test_make_alone_lists_every_target() -> None:
     ).stdout
 
     assert targets == {line.split()[1] for line in listing.splitlines()}
-    assert {"up", "down", "test", "check", "demo", "bench", "shots", "lock", "format", "help"} == targets
+    assert targets == {
+        *(
+            "up",
+            "down",
+            "test",
+            "drill",
+            "check",
+            "format",
+            "demo",
+            "campaign",
+            "bench",
+            "shots",
+            "lock",
+            "help",
+        )
+    }
 
 
 def test_lock_files_name_no_host_and_hash_everything() -> None:
