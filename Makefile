@@ -18,7 +18,7 @@ unexport KONULLU_HOST
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test drill check format lock demo campaign bench shots runtime dev
+.PHONY: help up down test drill cover check format lock demo campaign bench shots runtime dev
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: dev ## run all tests (TESTS=tests/unit for some)
 drill: dev ## run all tests the long way: kills at three seeds, properties on examples of this run's own seed (SEED=7)
 	@echo "properties: --hypothesis-seed=$(SEED)"
 	@KONULLU_DRILL=1 KONULLU_KILL_SEEDS=$(KILL_SEEDS) $(PYTEST) --hypothesis-seed=$(SEED) $(TESTS)
+
+cover: dev ## run all tests and say which lines and branches of the product nothing tried, in its processes too
+	@$(PYTEST) --cov --cov-report=term-missing:skip-covered $(TESTS)
 
 check: dev ## lint, formatting, strict types, import rules, contracts, dead links
 	@$(BIN)/ruff check .
