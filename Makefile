@@ -7,6 +7,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 WORKERS ?= 2
 KILL_SEEDS ?= 1,2,3
 TESTS ?=
+WITHOUT ?=
 SEED := $(or $(SEED),$(shell date +%s))
 ONLY ?=
 ITEMS ?=
@@ -30,7 +31,7 @@ down: ## stop what `make up` started from another terminal
 	@$(BIN)/konullu down
 
 test: dev ## run all tests (TESTS=tests/unit for some)
-	@$(PYTEST) $(TESTS)
+	@$(PYTEST) $(if $(WITHOUT),--ignore $(WITHOUT)) $(TESTS)
 
 drill: dev ## run all tests the long way: kills at three seeds, properties on examples of this run's own seed (SEED=7)
 	@echo "properties: --hypothesis-seed=$(SEED)"
