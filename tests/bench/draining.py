@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from services.publisher.channels.port import Capabilities
 from shared.bus.consuming import Publisher
 from shared.bus.outbox import Relay, embedded, entry, prepare
+from shared.bus.outbox_log import FIELD, OutboxLog, sequence_of
 from shared.events import REACH_CLICKED, ReachClicked
 from shared.storage.document import Document
 from shared.storage.mongo import Collection
@@ -29,6 +30,8 @@ FEW: Final = 1_000
 MANY: Final = 20_000
 MANY_DUE: Final = 10_000
 AT_ONCE: Final = 500
+TOGETHER: Final = 25
+"""Submissions that were accepted by one write."""
 RATIO: Final = 1.2
 
 Drain = Callable[[], Awaitable[int]]
@@ -86,6 +89,64 @@ async def _outbox(bed: Bed, count: int) -> Drain:
 
     async def drain() -> int:
         await relay.drain()
+        return count
+
+    return drain
+
+
+async def _logged(bed: Bed, count: int) -> Drain:
+    """Accepted submissions whose process died before the streams had their events."""
+    database, publisher, past = (
+        bed.client["ingest"],
+        Publisher(bed.link),
+        datetime.now(UTC) - timedelta(hours=1),
+    )
+
+    async def publish(item: Document) -> None:
+        await publisher.publish(
+            item["subject"],
+            item["body"].encode(),
+            stream=REACH_CLICKED.stream,
+            message_id=item["event_id"],
+        )
+
+    def events_of(document: Document) -> list[Document]:
+        return [
+            entry(
+                REACH_CLICKED,
+                ReachClicked(
+                    event_id=UUID(document["_id"]),
+                    occurred_at=past,
+                    subject_id="aaaaaaaaaa",
+                    version=1,
+                    code="aaaaaaaaaa",
+                ),
+            )
+        ]
+
+    checkpoints = database["checkpoints"]
+    log = OutboxLog(database["submissions"], checkpoints, events_of=events_of, publish=publish)
+    await log.prepare()
+    dead = {
+        "_id": "dead",
+        "collection": "submissions",
+        "confirmed": 0,
+        "expires": past,
+        "due": past,
+        "scans": 0,
+    }
+    await checkpoints.insert_one(dead)
+    for number in range(1, count // TOGETHER + 1):
+        await log.collection.insert_many(
+            [
+                {"_id": uuid4().hex, "body": "x" * 600, FIELD: sequence_of("dead", number, index)}
+                for index in range(TOGETHER)
+            ],
+            ordered=False,
+        )
+
+    async def drain() -> int:
+        await log.adopt()
         return count
 
     return drain
@@ -151,6 +212,7 @@ def _like(value: Any, number: int, names: set[str]) -> Any:
 
 PARTS: Final = (
     partial(_compared, "left-over outbox entries", MANY, _outbox),
+    partial(_compared, "left-over accepted submissions", MANY, _logged),
     partial(_compared, "unsealed decisions", MANY, _unsealed),
     partial(_compared, "due deliveries", MANY_DUE, _due),
 )
