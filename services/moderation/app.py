@@ -1,11 +1,12 @@
 """The wiring of moderation."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from services.moderation import telemetry
-from services.moderation.audit.checkpoints import Seals
+from services.moderation.audit.checkpoints import Checkpoints
 from services.moderation.cases import handlers
 from services.moderation.cases.queue_positions import LaneBook
 from services.moderation.cases.store import Books, Cases
@@ -16,8 +17,11 @@ from services.moderation.desk.service import Desk
 from services.moderation.queue.claims import Claims
 from services.moderation.queue.reader import Queue, Reader
 from services.moderation.screening.rules import ClassRule, Policy
+from services.moderation.screening.service import Scanner
 from services.moderation.settings import ModerationSettings
+from shared.bus.consuming import consume_batches
 from shared.campaign.model import Campaign, CampaignError
+from shared.events import SUBMISSION_RECEIVED
 from shared.http.problems import ConfigurationError
 from shared.identity.tokens import signing_key
 from shared.runtime.service import Parts, Runtime
@@ -25,6 +29,8 @@ from shared.storage.clock import DatabaseClock
 from shared.storage.media import MediaStore
 from shared.web import Pages
 
+TOGETHER: Final = 64
+"""Submissions that are screened, and whose cases are opened, together."""
 COUNT_SECONDS: Final = 15.0
 WEB: Final = Path(__file__).parent / "web"
 
@@ -53,14 +59,14 @@ def assemble(runtime: Runtime) -> Parts:
         raise ConfigurationError(str(error)) from error
     database, policy = runtime.database, policy_of(campaign)
     key = signing_key(settings.decision_key)
-    clock = DatabaseClock(database)
+    clock, scanner = DatabaseClock(database), Scanner(policy)
     books = Books(LaneBook(database["lanes"]), LaneBook(database["country_lanes"]))
     cases = Cases(database["cases"], books, runtime.nudge)
     queue = Queue(cases.collection, books)
     claims = Claims(cases, queue, clock, settings.lease)
-    desk = Desk(cases, queue, claims, Decisions(cases, clock, policy, key), clock, policy)
+    desk = Desk(cases, queue, claims, Decisions(cases, clock, policy, key, scanner), clock, policy)
     photos = Photos(cases, MediaStore(settings.media_url))
-    seals = Seals(database["seals"], cases.collection, clock)
+    checkpoints = Checkpoints(database["seals"], cases.collection, clock)
     reasons = {reason.code: reason.text for reason in campaign.reasons}
     shell = Pages("moderation", WEB, pages.HOME, campaign=campaign.name, reasons=reasons)
     console = pages.Console(shell, desk, photos, campaign)
@@ -73,25 +79,36 @@ def assemble(runtime: Runtime) -> Parts:
         ],
         outboxes=[cases.collection],
         jobs={
-            "seal": lambda: seals.every(settings.seal_seconds),
-            "count": lambda: count(queue, clock),
+            "screen": partial(
+                consume_batches,
+                runtime.link,
+                runtime.settler,
+                SUBMISSION_RECEIVED,
+                partial(handlers.screen, cases=cases, clock=clock, scanner=scanner),
+                service=runtime.name,
+                size=TOGETHER,
+                linger=0.0,
+                spans=True,
+            ),
+            "seal": lambda: checkpoints.every(settings.seal_seconds),
+            "count": lambda: count(queue, clock, campaign),
         },
         prepare=[cases.prepare],
-        context={"cases": cases, "database_clock": clock, "policy": policy},
+        context={"cases": cases, "database_clock": clock},
     )
 
 
-async def count(queue: Queue, clock: DatabaseClock) -> None:
-    """Show how many wait, again and again."""
+async def count(queue: Queue, clock: DatabaseClock, campaign: Campaign) -> None:
+    """Show how many wait, again and again, by the campaign's languages; authors may name any, and make no series by it."""
     everything = Reader("", editor=True)
-    shown: set[str] = set()
     while True:
         now = await clock.now()
-        waiting = await queue.waiting(everything)
-        for each in waiting:
+        shown = dict.fromkeys((*campaign.languages, "other"), (0, 0.0))
+        for each in await queue.waiting(everything):
+            language = each.language if each.language in shown else "other"
+            count, oldest = shown[language]
             age = (now - each.oldest_at).total_seconds() if each.oldest_at else 0.0
-            telemetry.waiting(each.language, each.count, age)
-        for gone in shown - {each.language for each in waiting}:
-            telemetry.waiting(gone, 0, 0.0)
-        shown |= {each.language for each in waiting}
+            shown[language] = (count + each.count, max(oldest, age))
+        for language, (count, oldest) in shown.items():
+            telemetry.waiting(language, count, oldest)
         await asyncio.sleep(COUNT_SECONDS)

@@ -33,6 +33,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from shared.events import Role, Scopes, StaffChanged
 from shared.http.problems import Problem
 from shared.storage.mongo import Collection
+from shared.text.language_ranges import in_ranges
 
 ISSUER: Final = "konullu"
 COOKIE: Final = "__Host-konullu"
@@ -73,13 +74,12 @@ class Principal:
         self, *, country: str | None = None, language: str | None = None, section: str | None = None
     ) -> bool:
         """Whether something with these attributes lies within the person's scopes. No scope given: all."""
+        languages = self.scopes.languages
+        if languages and (language is None or not in_ranges(language, languages)):
+            return False
         return all(
             not allowed or value in allowed
-            for allowed, value in (
-                (self.scopes.countries, country),
-                (self.scopes.languages, language),
-                (self.scopes.sections, section),
-            )
+            for allowed, value in ((self.scopes.countries, country), (self.scopes.sections, section))
         )
 
 

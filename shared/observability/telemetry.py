@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -13,6 +14,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import Counter, Gauge
 
 _PROPAGATOR = TraceContextTextMapPropagator()
+_BATCH: ContextVar[tuple[str | None, ...]] = ContextVar("batch", default=())
 
 EVENTS_PUBLISHED = Counter(
     "konullu_events_published_total", "Events that a stream has confirmed.", ["subject"]
@@ -64,6 +66,10 @@ def continued(name: str, traceparent: str | None) -> str | None:
     links = [trace.Link(request)] if request.is_valid else []
     span = trace.get_tracer("konullu").start_span(name, context=context_of(traceparent), links=links)
     span.end()
+    return _traceparent_of(span)
+
+
+def _traceparent_of(span: trace.Span) -> str | None:
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier, trace.set_span_in_context(span))
     return carrier.get("traceparent")
@@ -83,17 +89,27 @@ def publishing_span(subject: str, traceparent: str | None) -> Iterator[dict[str,
 
 @contextmanager
 def processing_spans(messages: Sequence[tuple[str, str | None]]) -> Iterator[None]:
-    """A span for each of some messages, given by subject and `traceparent`, for as long as they are handled together."""
+    """A span for each of some messages, given by subject and `traceparent`, for as long as they are handled together.
+
+    Meanwhile `batch_traceparents` tells how each of them is continued.
+    """
     tracer = trace.get_tracer("konullu")
     spans = [
         tracer.start_span(f"{subject} process", context=context_of(traceparent), kind=SpanKind.CONSUMER)
         for subject, traceparent in messages
     ]
+    token = _BATCH.set(tuple(_traceparent_of(span) for span in spans))
     try:
         yield
     finally:
+        _BATCH.reset(token)
         for span in spans:
             span.end()
+
+
+def batch_traceparents() -> list[str | None]:
+    """The W3C `traceparent` of each message of the batch that is being handled, in its order; none outside of one."""
+    return list(_BATCH.get())
 
 
 def published(subject: str) -> None:

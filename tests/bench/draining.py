@@ -160,7 +160,7 @@ async def _unsealed(bed: Bed, count: int) -> Drain:
     await _copies(stage.cases.collection, received.subject_id, count)
 
     async def drain() -> int:
-        await stage.seals.drain()
+        await stage.checkpoints.drain()
         return count
 
     return drain

@@ -26,6 +26,7 @@ BATCHED: Final = frozenset(
     {
         ("ingest", "moderation.case_changed.v1"),
         ("ingest", "publishing.delivery_changed.v1"),
+        ("moderation", "submissions.received.v1"),
         *(
             ("metrics", one.topic.subject)
             for one in CONSUMERS

@@ -1,7 +1,7 @@
-"""The campaign's chain: from time to time the heads of the changed trails are sealed together.
+"""The campaign's chain: from time to time a checkpoint takes in the heads of the trails that changed.
 
-A trail can be rewritten whole by who owns the database; a seal that lies elsewhere (printed, mailed, published)
-then shows it, because every seal carries the hash of the one before and the heads of the trails under it.
+A trail can be rewritten whole by who owns the database; a checkpoint that lies elsewhere (printed, mailed, published)
+then shows it, because every one carries the hash of the one before and the heads of the trails in it.
 """
 
 import asyncio
@@ -12,83 +12,104 @@ from typing import Any, Final
 import rfc8785
 
 from services.moderation import telemetry
-from services.moderation.cases.audit_trail import START
+from services.moderation.cases.audit_trail import MARKS, START
 from shared.events import as_utc
 from shared.storage.clock import DatabaseClock
 from shared.storage.document import Document
-from shared.storage.mongo import Collection, DuplicateKeyError
+from shared.storage.mongo import Collection, DuplicateKeyError, UpdateOne
 
 TOGETHER: Final = 500
-"""Trails in one seal."""
+"""Trails in one checkpoint."""
 FIELDS: Final = ("_id", "at", "heads", "prev", "hash")
 
 
-def seal_hash(seal: Mapping[str, Any]) -> str:
-    """SHA-256, in hexadecimal, of a seal's canonical JSON without its hash."""
-    return hashlib.sha256(rfc8785.dumps({k: v for k, v in seal.items() if k != "hash"})).hexdigest()
+def fitting(width: int, found: int) -> int:
+    """How wide the next window is to be, after one that held so many."""
+    if found > TOGETHER:
+        return max(1, width // 2)
+    return min(MARKS, width * 2) if found * 4 < TOGETHER else width
 
 
-class Seals:
-    """The campaign's chain, one document per seal, numbered from 1."""
+def checkpoint_hash(checkpoint: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of a checkpoint's canonical JSON without its hash."""
+    return hashlib.sha256(rfc8785.dumps({k: v for k, v in checkpoint.items() if k != "hash"})).hexdigest()
 
-    def __init__(self, seals: Collection, cases: Collection, clock: DatabaseClock) -> None:
-        self._seals, self._cases, self._clock = seals, cases, clock
+
+class Checkpoints:
+    """The campaign's chain, one document per checkpoint, numbered from 1."""
+
+    def __init__(self, checkpoints: Collection, cases: Collection, clock: DatabaseClock) -> None:
+        self._checkpoints, self._cases, self._clock = checkpoints, cases, clock
         self._last: Document | None = None
+        self._width = 1
 
     async def every(self, seconds: float) -> None:
-        """Seal what has changed, again and again."""
+        """Take in what has changed, again and again."""
         while True:
             await self.drain()
             await asyncio.sleep(seconds)
 
-    async def drain(self) -> None:
-        """Seal all that is not sealed yet."""
-        while await self.seal():
-            pass
+    async def drain(self) -> int:
+        """Take in all that changed since it was last taken in; how many trails that were.
 
-    async def seal(self) -> int:
-        """Make one seal; how many trails went under it."""
-        found = (
-            await self._cases.find({"unsealed": True}, {"audit": {"$slice": -1}, "version": 1})
-            .limit(TOGETHER)
-            .to_list(None)
-        )
-        if not found:
-            return 0
+        Marks are gone through from one end to the other in windows, so that a query reads few however many wait.
+        A mark lies where its case's id puts it, and stays until it is taken away: no clock and no order of
+        writers can put a case where nobody looks.
+        """
+        taken_in, start = 0, 0
+        waiting = await self._changed({"unsealed": True})
+        while start < MARKS:
+            found = await self._changed({"unsealed": {"$gte": start, "$lt": start + self._width}})
+            start += self._width
+            self._width = fitting(self._width, len(found))
+            waiting += found
+            while len(waiting) >= TOGETHER:
+                taken_in += await self._take_in(waiting[:TOGETHER])
+                waiting = waiting[TOGETHER:]
+        return taken_in + (await self._take_in(waiting) if waiting else 0)
+
+    async def _changed(self, filter_: Document) -> list[Document]:
+        shown = {"audit": {"$slice": -1}, "version": 1}
+        return await self._cases.find(filter_, shown).to_list(None)
+
+    async def _take_in(self, found: list[Document]) -> int:
         heads = [
             {"case": each["_id"], "seq": each["audit"][-1]["seq"], "hash": each["audit"][-1]["hash"]}
             for each in sorted(found, key=lambda each: str(each["_id"]))
         ]
         number = await self._add(heads)
-        for each in found:
-            # One that changed meanwhile stays unsealed and goes under the next seal as well.
-            await self._cases.update_one(
-                {"_id": each["_id"], "version": each["version"]}, {"$unset": {"unsealed": ""}}
-            )
+        # One that changed meanwhile keeps its mark and goes into the next checkpoint as well.
+        await self._cases.bulk_write(
+            [
+                UpdateOne({"_id": each["_id"], "version": each["version"]}, {"$unset": {"unsealed": ""}})
+                for each in found
+            ],
+            ordered=False,
+        )
         telemetry.sealed(number, len(found))
         return len(found)
 
     async def _add(self, heads: list[Document]) -> int:
         while True:
             last = await self.last()
-            seal: Document = {
+            checkpoint: Document = {
                 "_id": last["_id"] + 1 if last else 1,
                 "at": as_utc(await self._clock.now()),
                 "prev": last["hash"] if last else START,
                 "heads": heads,
             }
-            seal["hash"] = seal_hash(seal)
+            checkpoint["hash"] = checkpoint_hash(checkpoint)
             try:
-                await self._seals.insert_one(seal)
+                await self._checkpoints.insert_one(checkpoint)
             except DuplicateKeyError:
                 continue
-            self._last = seal
-            return int(seal["_id"])
+            self._last = checkpoint
+            return int(checkpoint["_id"])
 
     async def last(self) -> Document | None:
-        """The newest seal."""
+        """The newest checkpoint."""
         while (
-            after := await self._seals.find_one({"_id": (self._last["_id"] if self._last else 0) + 1})
+            after := await self._checkpoints.find_one({"_id": (self._last["_id"] if self._last else 0) + 1})
         ) is not None:
             self._last = after
         return self._last

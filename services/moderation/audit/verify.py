@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.moderation.audit.checkpoints import FIELDS, seal_hash
+from services.moderation.audit.checkpoints import FIELDS, checkpoint_hash
 from services.moderation.cases import audit_trail as chain
 from services.moderation.cases.model import Case, case_of
 from services.moderation.cases.rules import digest
@@ -65,7 +65,7 @@ def _seal_fault(seal: Mapping[str, Any], number: int, prev: str) -> str | None:
     if seal["prev"] != prev:
         return f"seal {number}: it does not follow the seal before it"
     try:
-        hashed = seal_hash(seal)
+        hashed = checkpoint_hash(seal)
     except (TypeError, ValueError):
         hashed = ""
     return None if hashed == seal["hash"] else f"seal {number}: its content is not what was written"

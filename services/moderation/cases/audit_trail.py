@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
+from zlib import crc32
 
 import rfc8785
 
@@ -12,6 +13,14 @@ from shared.events import as_utc
 
 START: Final = "0" * 64
 """What the first entry has before it."""
+
+
+MARKS: Final = 1024
+
+
+def mark_of(case: str) -> int:
+    """The value that marks a case whose trail is in no checkpoint yet: anywhere below `MARKS`, evenly."""
+    return crc32(case.encode()) % MARKS
 
 
 @dataclass(frozen=True, slots=True)

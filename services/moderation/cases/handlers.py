@@ -6,33 +6,32 @@ from faststream import Context
 from faststream.nats import NatsBroker
 
 from services.moderation import telemetry
-from services.moderation.cases.store import Cases
-from services.moderation.screening.rules import Policy, assess
-from shared.bus.consuming import consume
+from services.moderation.cases.store import Arrival, Cases
+from services.moderation.screening.service import Scanner
+from shared.bus.consuming import Batch, consume
 from shared.events import (
     DELIVERY_CHANGED,
-    SUBMISSION_RECEIVED,
     SUBMISSION_WITHDRAWN,
     DeliveryChanged,
     SubmissionReceived,
     SubmissionWithdrawn,
 )
+from shared.observability.telemetry import batch_traceparents
 from shared.storage.clock import DatabaseClock
 
 CasesContext = Annotated[Cases, Context("cases")]
 ClockContext = Annotated[DatabaseClock, Context("database_clock")]
 
 
-async def screen(
-    submission: SubmissionReceived,
-    cases: CasesContext,
-    database_clock: ClockContext,
-    policy: Annotated[Policy, Context("policy")],
-) -> None:
-    """A submission came in, or a new revision of it: look at it, and let it wait for people."""
-    finding = assess(submission, policy)
-    await cases.open(submission, finding, now=await database_clock.now())
-    telemetry.screened(submission.subject_id, finding.risk, finding.classes)
+async def screen(batch: Batch, *, cases: Cases, clock: DatabaseClock, scanner: Scanner) -> None:
+    """Submissions came in, or new revisions of some: look at them, and let them wait for people."""
+    events: list[SubmissionReceived] = [event for _, event in batch]
+    traces = batch_traceparents() or [None] * len(events)
+    findings = await scanner.assess(events)
+    arrivals = [Arrival(*each) for each in zip(events, findings, traces, strict=True)]
+    await cases.open_all(arrivals, now=await clock.now())
+    for event, finding in zip(events, findings, strict=True):
+        telemetry.screened(event.subject_id, finding.risk, finding.classes)
 
 
 async def withdraw(
@@ -49,7 +48,6 @@ async def follow(delivery: DeliveryChanged, cases: CasesContext) -> None:
 
 
 def wire(broker: NatsBroker) -> None:
-    """Register the handlers."""
-    consume(broker, SUBMISSION_RECEIVED, service="moderation")(screen)
+    """Register the handlers of single events."""
     consume(broker, SUBMISSION_WITHDRAWN, service="moderation")(withdraw)
     consume(broker, DELIVERY_CHANGED, service="moderation")(follow)

@@ -55,12 +55,12 @@ class LaneBook:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def take(
-        self, stage: Stage, language: str, country: str | None, *, now: datetime
+        self, stage: Stage, language: str, country: str | None, *, now: datetime, count: int = 1
     ) -> tuple[str, int]:
-        """The next place in a lane, which is made when there is none: its name and the place's number."""
+        """The next `count` places in a lane, which is made when there is none: its name and the first one's number."""
         name = lane_id(stage, language, country)
         fields = {"stage": stage, "language": language, "country": country}
-        return name, await self._next(name, fields, now)
+        return name, await self._next(name, fields, now, count)
 
     async def take_decided(self, now: datetime) -> tuple[str, int]:
         """The next place among the decided ones."""
@@ -72,19 +72,19 @@ class LaneBook:
         found = await self._collection.find_one({"_id": DECIDED}, {"tail": 1})
         return int(found["tail"]) if found else 0
 
-    async def _next(self, name: str, fields: Document, now: datetime) -> int:
+    async def _next(self, name: str, fields: Document, now: datetime, count: int = 1) -> int:
         async with self._locks[name]:
             while True:
                 tail = self._tails.get(name)
                 if tail is None:
                     tail = await self._tail(name, fields, now)
                 done = await self._collection.update_one(
-                    {"_id": name, "tail": tail}, {"$set": {"tail": tail + 1}}
+                    {"_id": name, "tail": tail}, {"$set": {"tail": tail + count}}
                 )
                 # The number is believed again only once the write is known to have been done.
                 self._tails.pop(name, None)
                 if done.matched_count:
-                    self._tails[name] = tail + 1
+                    self._tails[name] = tail + count
                     return tail
 
     async def _tail(self, name: str, fields: Document, now: datetime) -> int:

@@ -4,7 +4,10 @@ Every method is one write of one document, which carries the audit entry, the ap
 events with it. Applying the same event again, or an older one later, changes nothing.
 """
 
-from collections.abc import Callable
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -29,11 +32,15 @@ from shared.events import (
 from shared.failures import Unavailable
 from shared.observability.telemetry import continued, current_traceparent
 from shared.storage.document import Document
-from shared.storage.mongo import Collection, DuplicateKeyError
+from shared.storage.mongo import DUPLICATE_KEY, BulkWriteError, Collection, DuplicateKeyError
 
 ATTEMPTS: Final = 12
 """How often a change is tried against a document that others change at the same time."""
 SYSTEM: Final = "system"
+WINDOW: Final = 64
+"""Places among the decided ones that are read together."""
+MOST_WINDOWS: Final = 32
+"""Windows that one request looks into, however few cases it finds in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +52,49 @@ class Books:
 
     async def place(self, stage: Stage, language: str, country: str, now: datetime) -> Document:
         """The stored fields of a new place at the end of the queue."""
-        lane, place = await self.languages.take(stage, language, None, now=now)
-        country_lane, country_place = await self.countries.take(stage, language, country, now=now)
-        return {
-            "stage": stage,
-            "lane": lane,
-            "place": place,
-            "country_lane": country_lane,
-            "country_place": country_place,
-        }
+        [place] = await self.places(stage, [(language, country)], now)
+        return place
+
+    async def places(self, stage: Stage, wanted: Sequence[tuple[str, str]], now: datetime) -> list[Document]:
+        """The stored fields of new places at the end, one for each language and country, in that order."""
+        lanes, country_lanes = await asyncio.gather(
+            _taken(self.languages, stage, [(language, None) for language, _ in wanted], now),
+            _taken(self.countries, stage, wanted, now),
+        )
+        return [
+            {
+                "stage": stage,
+                "lane": lane,
+                "place": place,
+                "country_lane": country_lane,
+                "country_place": country_place,
+            }
+            for (lane, place), (country_lane, country_place) in zip(lanes, country_lanes, strict=True)
+        ]
+
+
+async def _taken(
+    book: LaneBook, stage: Stage, wanted: Sequence[tuple[str, str | None]], now: datetime
+) -> list[tuple[str, int]]:
+    """A place for each, with one write for each lane."""
+    counts = Counter(wanted)
+    taken = await asyncio.gather(
+        *(book.take(stage, *lane, now=now, count=count) for lane, count in counts.items())
+    )
+    free = {lane: (name, itertools.count(start)) for lane, (name, start) in zip(counts, taken, strict=True)}
+    return [(name, next(numbers)) for name, numbers in (free[lane] for lane in wanted)]
 
 
 Nudge = Callable[[Collection, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A submission that came in, with what was found in it, and the trace it belongs to."""
+
+    event: SubmissionReceived
+    finding: Finding
+    trace: str | None = None
 
 
 class NotRecallable(Exception):
@@ -109,50 +147,63 @@ class Cases:
             self.nudge(case.id)
         return bool(done.matched_count)
 
-    async def open(self, event: SubmissionReceived, finding: Finding, *, now: datetime) -> None:
-        """A submission, or a new revision of it, enters the queue."""
+    async def open_all(self, arrivals: Sequence[Arrival], *, now: datetime) -> None:
+        """Submissions enter the queue: the new ones in one write, all others one by one.
+
+        A failure may leave some of them in. Done again, they are known by their ids and change nothing.
+        """
+        ids = list({each.event.subject_id for each in arrivals})
+        there = await self.collection.find({"_id": {"$in": ids}}, {"_id": 1}).to_list(None)
+        new: dict[str, Arrival] = {}
+        known = {each["_id"] for each in there}
+        for each in arrivals:
+            if each.event.subject_id not in known:
+                new.setdefault(each.event.subject_id, each)
+        entered = set(new) - {each.event.subject_id for each in await self._insert_all([*new.values()], now)}
+        for each in arrivals:
+            case_id = each.event.subject_id
+            if case_id not in entered or new[case_id] is not each:
+                await self.open(each.event, each.finding, now=now, trace=each.trace)
+
+    async def _insert_all(self, arrivals: Sequence[Arrival], now: datetime) -> list[Arrival]:
+        """Insert them; those that somebody else has inserted meanwhile."""
+        if not arrivals:
+            return []
+        wanted = [(each.event.language, each.event.country) for each in arrivals]
+        places = await self.books.places("first", wanted, now)
+        documents = [_new(each, place, now) for each, place in zip(arrivals, places, strict=True)]
+        refused: set[int] = set()
+        try:
+            await self.collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            mistakes = (error.details or {}).get("writeErrors", [])
+            if {each["code"] for each in mistakes} != {DUPLICATE_KEY}:
+                raise
+            refused = {each["index"] for each in mistakes}
+        for number, each in enumerate(arrivals):
+            if number not in refused:
+                self.nudge(each.event.subject_id)
+        return [each for number, each in enumerate(arrivals) if number in refused]
+
+    async def open(
+        self, event: SubmissionReceived, finding: Finding, *, now: datetime, trace: str | None = None
+    ) -> None:
+        """A submission, or a new revision of it, enters the queue. It belongs to the current trace unless told."""
+        arrival = Arrival(event, finding, trace or current_traceparent())
         for _ in range(ATTEMPTS):
             found = await self.collection.find_one({"_id": event.subject_id})
             if found is None:
-                if await self._insert(event, finding, now):
+                if not await self._insert_all([arrival], now):
                     return
-            elif _known(found, event) or await self._revise(found, event, finding, now):
+            elif _known(found, event) or await self._revise(found, arrival, now):
                 return
         raise Unavailable("the case, which others keep changing")
 
-    async def _insert(self, event: SubmissionReceived, finding: Finding, now: datetime) -> bool:
-        place = await self.books.place("first", event.language, event.country, now)
-        fields = _received(event, finding, "screened")
-        audit = _received_entry(None, event, fields, now)
-        document = {
-            "_id": event.subject_id,
-            "version": 1,
-            "fence": 0,
-            "lease": None,
-            "decisions": [],
-            "deliveries": {},
-            **fields,
-            **place,
-            "audit": [audit.document()],
-            "unsealed": True,
-            "applied": [str(event.event_id)],
-        }
-        told = case_of(document).changed(
-            event_id=derived_id(event.event_id, "case_changed"), at=now, caused_by=event.event_id
-        )
-        try:
-            await self.collection.insert_one({**document, **embedded(entry(CASE_CHANGED, told))})
-        except DuplicateKeyError:
-            return False
-        self.nudge(event.subject_id)
-        return True
-
-    async def _revise(
-        self, found: Document, event: SubmissionReceived, finding: Finding, now: datetime
-    ) -> bool:
+    async def _revise(self, found: Document, arrival: Arrival, now: datetime) -> bool:
         """A higher revision, or the submission whose withdrawal came before it."""
+        event = arrival.event
         withdrawn = found["state"] == "withdrawn"
-        fields = _received(event, finding, "withdrawn" if withdrawn else "screened")
+        fields = _received(arrival, "withdrawn" if withdrawn else "screened")
         place = {} if withdrawn else await self.books.place("first", event.language, event.country, now)
         last = chain.entry_of(found["audit"][-1])
         audit = _received_entry(last, event, fields, now)
@@ -169,11 +220,11 @@ class Cases:
                     **place,
                     "version": version,
                     "lease": None,
-                    "unsealed": True,
+                    "unsealed": chain.mark_of(event.subject_id),
                 }
             },
             {"$push": {"audit": audit.document(), "applied": str(event.event_id)}},
-            appended(entry(CASE_CHANGED, told)),
+            appended(entry(CASE_CHANGED, told, arrival.trace)),
         )
         filter_ = {"_id": event.subject_id, "version": found["version"]}
         done = await self.collection.update_one(filter_, update)
@@ -205,7 +256,7 @@ class Cases:
             "lease": None,
             "state": "withdrawn",
             "audit": [audit.document()],
-            "unsealed": True,
+            "unsealed": chain.mark_of(event.subject_id),
             "applied": [str(event.event_id)],
             "outbox": [],
         }
@@ -233,7 +284,12 @@ class Cases:
         )
         trace = continued(f"case {state}", case.trace)
         entries = [entry(CASE_CHANGED, told, trace)]
-        fields: Document = {"state": state, "escalated": False, "lease": None, "unsealed": True}
+        fields: Document = {
+            "state": state,
+            "escalated": False,
+            "lease": None,
+            "unsealed": chain.mark_of(case.id),
+        }
         version = case.version + 1
         if state == "recalled":
             version += 1
@@ -255,11 +311,14 @@ class Cases:
         return await self.change(case, update)
 
     async def decided(self, *, before: int | None, limit: int) -> tuple[list[Case], int | None]:
-        """The newest decided cases, and the place to go on before."""
-        top = await self.books.languages.decided_tail() if before is None else before
+        """The newest decided cases, and the place to go on before; a page may be short, or empty, before the last."""
+        tail = await self.books.languages.decided_tail()
+        top = tail if before is None else max(0, min(before, tail))
         found: list[Document] = []
-        while top > 0 and len(found) < limit:
-            bottom = max(0, top - limit)
+        for _ in range(MOST_WINDOWS):
+            if top == 0 or len(found) >= limit:
+                break
+            bottom = max(0, top - WINDOW)
             span = {"decided_lane": DECIDED, "decided_place": {"$gte": bottom, "$lt": top}}
             found += sorted(
                 await self.collection.find(span).to_list(None),
@@ -309,7 +368,30 @@ def _known(found: Document, event: SubmissionReceived) -> bool:
     return ended or found["revision"] >= event.revision or str(event.event_id) in found["applied"]
 
 
-def _received(event: SubmissionReceived, finding: Finding, state: CaseState) -> Document:
+def _new(arrival: Arrival, place: Document, now: datetime) -> Document:
+    """The document of a case that begins."""
+    event, fields = arrival.event, _received(arrival, "screened")
+    document = {
+        "_id": event.subject_id,
+        "version": 1,
+        "fence": 0,
+        "lease": None,
+        "decisions": [],
+        "deliveries": {},
+        **fields,
+        **place,
+        "audit": [_received_entry(None, event, fields, now).document()],
+        "unsealed": chain.mark_of(event.subject_id),
+        "applied": [str(event.event_id)],
+    }
+    told = case_of(document).changed(
+        event_id=derived_id(event.event_id, "case_changed"), at=now, caused_by=event.event_id
+    )
+    return {**document, **embedded(entry(CASE_CHANGED, told, arrival.trace))}
+
+
+def _received(arrival: Arrival, state: CaseState) -> Document:
+    event, finding = arrival.event, arrival.finding
     content = Content(event.title, event.body, event.language, event.hashtags, event.media)
     standing = Standing(state, event.author_id, content, Plan(), finding.classes)
     fields = standing_fields(standing)
@@ -326,7 +408,7 @@ def _received(event: SubmissionReceived, finding: Finding, state: CaseState) -> 
         "risk": finding.risk,
         "received_at": event.occurred_at,
         "media_ids": [media.sha256 for media in event.media],
-        "trace": current_traceparent(),
+        "trace": arrival.trace,
     }
 
 

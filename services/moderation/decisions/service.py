@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -27,6 +28,7 @@ from services.moderation.cases.store import ATTEMPTS, Cases
 from services.moderation.queue.claims import LeaseLost, case_id_of
 from services.moderation.queue.reader import Reader
 from services.moderation.screening.rules import Policy, Signal, Wording, judge, read
+from services.moderation.screening.service import Scanner
 from shared.bus.outbox import appended, entry, merge
 from shared.events import CASE_CHANGED, MODERATION_DECIDED, ModerationDecided, Snapshot, derived_id
 from shared.failures import Unavailable
@@ -59,8 +61,16 @@ class Decided:
 class Decisions:
     """Carries decisions out."""
 
-    def __init__(self, cases: Cases, clock: DatabaseClock, policy: Policy, key: Ed25519PrivateKey) -> None:
+    def __init__(
+        self,
+        cases: Cases,
+        clock: DatabaseClock,
+        policy: Policy,
+        key: Ed25519PrivateKey,
+        scanner: Scanner | None = None,
+    ) -> None:
         self._cases, self._clock, self._policy, self._key = cases, clock, policy, key
+        self._scanner = scanner or Scanner(policy)
 
     async def decide(self, token: str, decision: Decision, reader: Reader, *, fingerprint: str) -> Decided:
         """Decide on the claimed case. Raises `LeaseLost`, `Refused`; the same again gets the same answer."""
@@ -76,16 +86,10 @@ class Decisions:
                 raise Refused("already_decided", f"You decided on this already: it is {case.standing.state}.")
             now = await self._clock.now()
             self._held(case, token, reader, now)
-            outcome = decide(
-                case.standing,
-                decision,
-                actor=reader.person_id,
-                editor=reader.editor,
-                now=now,
-                policy=self._policy,
-            )
+            outcome, signals = await self._scanner.run(partial(self._outcome, case, decision, reader, now))
             record = self._record(case, decision, outcome, reader.person_id, hashed, fingerprint, now)
-            if (after := await self._write(case, token, decision, outcome, record, now)) is not None:
+            seen = replace(case, signals=signals)
+            if (after := await self._write(seen, token, decision, outcome, record, now)) is not None:
                 return Decided(record.decision_id, record.state, after)
         raise Unavailable("the case, which others keep changing")
 
@@ -95,6 +99,19 @@ class Decisions:
         lease = case.held_by(now)
         if lease is None or lease.token != token or lease.person_id != reader.person_id:
             raise LeaseLost
+
+    def _outcome(
+        self, case: Case, decision: Decision, reader: Reader, now: datetime
+    ) -> tuple[Outcome, tuple[Signal, ...]]:
+        outcome = decide(
+            case.standing,
+            decision,
+            actor=reader.person_id,
+            editor=reader.editor,
+            now=now,
+            policy=self._policy,
+        )
+        return outcome, case.signals if decision.edits is None else self._seen_again(case, outcome)
 
     def _record(
         self,
@@ -133,26 +150,23 @@ class Decisions:
             approvals=outcome.approvals,
             escalated=outcome.escalated,
         )
-        signals = case.signals if decision.edits is None else self._seen_again(case, outcome)
         audit = _entry(case, decision, outcome, record, now)
-        told = replace(case, standing=standing, version=case.version + 1)
+        # What is decided goes out first: a channel waits for it, and for the queue's news nobody does.
+        version = case.version + (2 if outcome.final else 1)
+        told = replace(case, standing=standing, version=version)
         changed = told.changed(event_id=derived_id(UUID(record.decision_id), "case_changed"), at=now)
         trace = continued(f"case {outcome.state}", case.trace)
         entries = [entry(CASE_CHANGED, changed, trace)]
-        version = case.version + 1
         if outcome.final:
-            version += 1
-            entries.append(
-                entry(MODERATION_DECIDED, self._event(case, decision, outcome, record, version), trace)
-            )
-        after = replace(told, version=version, signals=signals)
+            decided = self._event(case, decision, outcome, record, case.version + 1)
+            entries.insert(0, entry(MODERATION_DECIDED, decided, trace))
         fields: Document = {
             **standing_fields(standing),
-            "signals": signals_documents(signals),
-            "risk": judge(signals, self._policy, outcome.classes).risk,
+            "signals": signals_documents(case.signals),
+            "risk": judge(case.signals, self._policy, outcome.classes).risk,
             "version": version,
             "lease": None,
-            "unsealed": True,
+            "unsealed": chain.mark_of(case.id),
             **(await self._place(case, outcome, now)),
         }
         update = merge(
@@ -161,7 +175,7 @@ class Decisions:
             appended(*entries),
         )
         also = {"lease.token": token, "lease.until": {"$gt": now}}
-        return after if await self._cases.change(case, update, **also) else None
+        return told if await self._cases.change(case, update, **also) else None
 
     def _seen_again(self, case: Case, outcome: Outcome) -> tuple[Signal, ...]:
         content = outcome.content

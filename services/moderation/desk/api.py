@@ -11,6 +11,7 @@ from services.moderation.desk.media import Photos
 from services.moderation.desk.schemas import case_json, claim_json, slot_json
 from services.moderation.desk.service import Desk, reader_of
 from shared.events import Country, Sha256, as_utc
+from shared.http.cursors import Cursor
 from shared.identity.tokens import Guard, Principal, jwks
 
 Json = dict[str, Any]
@@ -36,7 +37,7 @@ def routes(desk: Desk, photos: Photos, guard: Guard, *keys: Ed25519PublicKey) ->
         country: Annotated[list[Country] | None, Query()] = None,
         risk: Risk | None = None,
         state: Waiting | None = None,
-        cursor: str | None = None,
+        cursor: Cursor | None = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> Json:
         """What waits, within your scopes."""
@@ -82,15 +83,15 @@ def routes(desk: Desk, photos: Photos, guard: Guard, *keys: Ed25519PublicKey) ->
     @router.get("/v1/cases")
     async def decided(
         who: Moderator,
-        before: Annotated[int | None, Query(ge=0)] = None,
+        before: Cursor | None = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
     ) -> Json:
-        """The newest decided cases within your scopes."""
+        """The newest decided cases within your scopes; go on with `next` as `before`."""
         found, after = await desk.decided(who, before=before, limit=limit)
         now = await desk.clock.now()
         return {
             "items": [case_json(case, desk.policy, who.person_id, now) for case in found],
-            "next": None if after is None else str(after),
+            "next": after,
         }
 
     @router.get("/v1/cases/{submission_id}")

@@ -1,15 +1,17 @@
 """Showing what was changed and what was noticed, as pieces of text. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Final, Literal
 
 from services.moderation.screening.rules import Signal
+from shared.text.differences import Common, common_stretches
 
-LONG: Final = 4000
-"""Words from which on lines are compared instead."""
+WORDS: Final = re.compile(r"\s+|\w+|[^\w\s]")
+LINES: Final = re.compile(r"\n|[^\n]+")
+MOST: Final = 300
+"""Words, or lines, that may differ. The work grows with its square, and beyond it the eye sees no pattern either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +25,24 @@ class Piece:
 
 
 def changes(before: str, after: str) -> list[Piece]:
-    """How `after` came from `before`, word by word."""
-    pattern = r"\n|[^\n]+" if len(before) + len(after) > LONG * 6 else r"\s+|\w+|[^\w\s]"
-    old, new = re.findall(pattern, before), re.findall(pattern, after)
-    pieces: list[Piece] = []
-    matcher = SequenceMatcher(None, old, new, autojunk=False)
-    for what, old_from, old_to, new_from, new_to in matcher.get_opcodes():
-        if what == "equal":
-            pieces.append(Piece("".join(old[old_from:old_to])))
-            continue
-        if old_to > old_from:
-            pieces.append(Piece("".join(old[old_from:old_to]), "removed"))
-        if new_to > new_from:
-            pieces.append(Piece("".join(new[new_from:new_to]), "added"))
-    return pieces
+    """How `after` came from `before`: word by word, when too much differs line by line, else whole."""
+    for pattern in (WORDS, LINES):
+        old, new = pattern.findall(before), pattern.findall(after)
+        if (common := common_stretches(old, new, MOST)) is not None:
+            return list(_pieces(old, new, common))
+    return [piece for piece in (Piece(before, "removed"), Piece(after, "added")) if piece.text]
+
+
+def _pieces(old: Sequence[str], new: Sequence[str], common: Iterable[Common]) -> Iterator[Piece]:
+    old_at = new_at = 0
+    for stretch in (*common, Common(len(old), len(new), 0)):
+        if stretch.old > old_at:
+            yield Piece("".join(old[old_at : stretch.old]), "removed")
+        if stretch.new > new_at:
+            yield Piece("".join(new[new_at : stretch.new]), "added")
+        old_at, new_at = stretch.old + stretch.length, stretch.new + stretch.length
+        if stretch.length:
+            yield Piece("".join(old[stretch.old : old_at]))
 
 
 def marked(text: str, signals: Iterable[Signal], field: str) -> list[Piece]:

@@ -21,6 +21,16 @@ def _tag(value: str) -> str:
     return canonical
 
 
+def _in_utc(value: datetime) -> datetime:
+    """Times are kept in UTC, where those at the edge of the calendar may be in no year that there is."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        message = "no such time in UTC; give one between the years 1 and 9999"
+        raise ValueError(message) from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Tag = Annotated[str, StringConstraints(max_length=35), AfterValidator(_tag)]
 Short = Annotated[str, StringConstraints(max_length=64)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
@@ -62,7 +72,7 @@ class DecisionRequest(Body):
     note: str | None = None
     edits: EditsRequest | None = None
     channels: tuple[Short, ...] | None = None
-    publish_at: AwareDatetime | None = None
+    publish_at: Moment | None = None
     classes: tuple[Short, ...] = Field(default=(), max_length=20)
     """Sensitive classes that the moderator finds in it."""
 

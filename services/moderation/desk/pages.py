@@ -21,6 +21,7 @@ from services.moderation.desk.service import Desk, reader_of
 from services.moderation.queue.reader import Reader, Slot
 from shared.campaign.model import Campaign
 from shared.events import Sha256, as_utc
+from shared.http.cursors import Cursor
 from shared.http.problems import Problem
 from shared.identity.tokens import Guard, Principal
 from shared.web import Pages
@@ -190,7 +191,7 @@ def routes(console: Console, guard: Guard) -> APIRouter:
         language: Annotated[list[str] | None, Query()] = None,
         country: Annotated[list[str] | None, Query()] = None,
         risk: str | None = None,
-        cursor: str | None = None,
+        cursor: Cursor | None = None,
     ) -> Response:
         wanted = {
             "language": [each for each in language or () if each],
@@ -201,9 +202,7 @@ def routes(console: Console, guard: Guard) -> APIRouter:
         return await console.queue(request, principal, wanted)
 
     @router.get(f"{HOME}/decided")
-    async def decided(
-        request: Request, principal: Moderator, before: Annotated[int | None, Query(ge=0)] = None
-    ) -> Response:
+    async def decided(request: Request, principal: Moderator, before: Cursor | None = None) -> Response:
         found, after = await console.desk.decided(principal, before=before, limit=SHOWN)
         return console.pages.render(request, "decided.html", principal=principal, cases=found, after=after)
 

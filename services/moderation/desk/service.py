@@ -1,8 +1,5 @@
 """What moderators can do, whichever way they come: the calls that the API and the pages share."""
 
-import base64
-import binascii
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +15,11 @@ from services.moderation.queue.claims import Claim, Claims, Held, LeaseLost, Not
 from services.moderation.queue.reader import Queue, Reader, Slot, Waiting
 from services.moderation.screening.rules import Policy
 from shared.events import as_utc
+from shared.http import cursors
 from shared.http.problems import Problem
 from shared.identity.tokens import Principal
 from shared.storage.clock import DatabaseClock
+from shared.text.language_ranges import narrowed
 
 CONFLICTS = frozenset({"already_decided", "already_escalated", "second_person_needed"})
 FORBIDDEN = frozenset({"own_submission", "editor_needed"})
@@ -49,11 +48,12 @@ def _narrowed(what: str, scope: Iterable[str], asked: Iterable[str] | None) -> f
     allowed, wanted = frozenset(scope), frozenset(asked or ())
     if not allowed or not wanted:
         return allowed or wanted
-    if not allowed & wanted:
+    both = narrowed(allowed, wanted) if what == "languages" else allowed & wanted
+    if not both:
         given = ", ".join(sorted(wanted))
         detail = f"Your {what} are {', '.join(sorted(allowed))}; {given} is not among them."
         raise Problem(403, "out_of_scope", detail)
-    return allowed & wanted
+    return both
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +140,13 @@ class Desk:
         return case
 
     async def decided(
-        self, principal: Principal, *, before: int | None, limit: int
-    ) -> tuple[list[Case], int | None]:
+        self, principal: Principal, *, before: str | None, limit: int
+    ) -> tuple[list[Case], str | None]:
         """The newest decided cases that this person may see, and where to go on."""
-        found, after = await self.cases.decided(before=before, limit=limit)
-        return [case for case in found if sees(principal, case)], after
+        [place] = (None,) if before is None else _opened(before, int)
+        found, after = await self.cases.decided(before=place, limit=limit)
+        rest = None if after is None else cursors.closed(after)
+        return [case for case in found if sees(principal, case)], rest
 
     async def waiting(self, reader: Reader) -> list[Waiting]:
         """How many wait, by language."""
@@ -158,10 +160,14 @@ class Desk:
         def keep(slot: Slot) -> bool:
             return (risk is None or slot.risk == risk) and (state is None or slot.state == state)
 
+        place = None
+        if cursor is not None:
+            lane, number = _opened(cursor, str, int)
+            place = (lane, number)
         found, after = await self.queue.page(
-            reader, keep=keep, cursor=_opened(cursor), limit=limit, now=await self.clock.now()
+            reader, keep=keep, cursor=place, limit=limit, now=await self.clock.now()
         )
-        return found, None if after is None else _closed(*after)
+        return found, None if after is None else cursors.closed(*after)
 
 
 def sees(principal: Principal, case: Case) -> bool:
@@ -182,20 +188,10 @@ def lease_lost() -> Problem:
     return Problem(409, "lease_lost", detail)
 
 
-def _closed(lane: str, place: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps([lane, place]).encode()).decode()
-
-
-def _opened(cursor: str | None) -> tuple[str, int] | None:
-    if cursor is None:
-        return None
+def _opened(cursor: str, *kinds: type[str] | type[int]) -> list[Any]:
     try:
-        opened: Any = json.loads(base64.urlsafe_b64decode(cursor))
-        lane, place = opened
-        if isinstance(lane, str) and isinstance(place, int):
-            return lane, place
-    except (binascii.Error, ValueError, TypeError):
-        pass
-    raise Problem(
-        422, "invalid_cursor", "This cursor is not one that `next` gave; leave it out to begin anew."
-    )
+        return cursors.opened(cursor, *kinds)
+    except cursors.CursorInvalid:
+        raise Problem(
+            422, "invalid_cursor", "This cursor is not one that `next` gave; leave it out to begin anew."
+        ) from None

@@ -16,8 +16,11 @@ from services.moderation.cases.store import Books
 from services.moderation.queue.read_cache import Glances
 from shared.storage.document import Document
 from shared.storage.mongo import Collection
+from shared.text.language_ranges import in_ranges
 
 WINDOW: Final = 64
+MOST_WINDOWS: Final = 64
+"""Windows that one request for a page looks into, however few cases fit."""
 NEAR: Final = 16
 """A head this close behind the first open case is near enough."""
 COUNTED: Final = 512
@@ -46,11 +49,15 @@ class Reader:
         """Where they may look."""
         return STAGES if self.editor else ("first", "second")
 
+    def reads(self, language: str) -> bool:
+        """Whether the language lies in one of the ranges that they may see and want."""
+        return not self.languages or in_ranges(language, self.languages)
+
     def sees(self, country: str, language: str, section: str | None) -> bool:
         """Whether this lies within what they may see and want."""
         return (
             (not self.countries or country in self.countries)
-            and (not self.languages or language in self.languages)
+            and self.reads(language)
             and (not self.sections or section in self.sections)
         )
 
@@ -143,7 +150,7 @@ class Queue:
         by_language = [
             lane
             for lane in await glance.see("lanes", self._books.languages.all)
-            if lane.stage in stages and (not reader.languages or lane.language in reader.languages)
+            if lane.stage in stages and reader.reads(lane.language)
         ]
         found = by_language
         names = [
@@ -213,14 +220,24 @@ class Queue:
         limit: int,
         now: datetime,
     ) -> tuple[list[Slot], tuple[str, int] | None]:
-        """Up to `limit` slots for which `keep(slot)` holds, lane after lane, and where to go on."""
+        """Up to `limit` slots for which `keep(slot)` holds, lane after lane, and where to go on.
+
+        A page may be short, or empty, before the last: no more than `MOST_WINDOWS` are looked into.
+        """
         found: list[Slot] = []
+        windows = 0
         lanes = sorted(await self.lanes(reader), key=lambda lane: lane.id)
         for lane in lanes:
             if cursor is not None and lane.id < cursor[0]:
                 continue
-            start = cursor[1] if cursor is not None and lane.id == cursor[0] else lane.head
+            start = lane.head
+            if cursor is not None and lane.id == cursor[0]:
+                start = max(lane.head, min(cursor[1], lane.tail))
+            at = start
             async for slots in self.windows(lane, start, now):
+                if windows == MOST_WINDOWS:
+                    return found, (lane.id, at)
+                windows, at = windows + 1, at + WINDOW
                 for slot in slots:
                     if slot.place < start or not (slot.fits(reader) and keep(slot)):
                         continue

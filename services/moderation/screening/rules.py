@@ -95,6 +95,15 @@ class Wording:
             yield f"alt:{number}", alt
 
 
+UNREAD: Final = Signal("not_scanned", "danger", sensitive="personal_data")
+"""What the machine had no time to read may hold anything: two people are to look."""
+
+
+def unread(submission: SubmissionReceived, policy: Policy) -> Finding:
+    """What there is to know when the texts could not be read in time."""
+    return judge((*_about(submission), UNREAD), policy)
+
+
 def assess(submission: SubmissionReceived, policy: Policy) -> Finding:
     """What there is to know before a person looks."""
     wording = Wording(
@@ -103,12 +112,12 @@ def assess(submission: SubmissionReceived, policy: Policy) -> Finding:
         submission.body,
         tuple(media.alt for media in submission.media),
     )
-    signals = (
-        *_declared(submission.consent, submission.ai.made, submission.ai.edited),
-        *_alternatives(submission.media),
-        *read(wording, policy),
-    )
-    return judge(signals, policy)
+    return judge((*_about(submission), *read(wording, policy)), policy)
+
+
+def _about(submission: SubmissionReceived) -> Iterator[Signal]:
+    yield from _declared(submission.consent, submission.ai.made, submission.ai.edited)
+    yield from _alternatives(submission.media)
 
 
 def judge(signals: Iterable[Signal], policy: Policy, classes: Iterable[str] = ()) -> Finding:

@@ -113,20 +113,23 @@ def disguised(text: str) -> Iterator[Found]:
             yield found(text, match.start(), match.end())
 
 
+# Every repetition that something must follow is bounded: without a bound, each character of a long run is a new start
+# from which the whole rest of the run is read again.
+_WORD: Final = r"[\w'-]{1,40}"
 LINK: Final = re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"']+")
-EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 PHONE: Final = re.compile(r"(?<![\w+.,-])(?:\+|00|\(?0)\d?[\d \u00a0().–/-]{6,22}\d(?!\w)")
 IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?:[ \u00a0]?[A-Z0-9]){11,30}\b")
 CARD: Final = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 ADDRESS: Final = re.compile(
     r"(?i)(?<!\w)(?:"
-    r"\d{1,4}[a-z]?,? (?:[\w'-]+ ){1,3}(?:street|st\.|road|rd\.|avenue|ave\.|lane)"
-    r"|[\w'-]+ (?:küçəsi|küç\.|prospekti|sokağı|sokak|sok\.|caddesi|cad\.|mahallesi)"
-    r"\W{1,3}(?:(?:ev|no)\W{0,2})?\d+"
-    r"|(?:ул\.|улица|пр\.|проспект|переулок) [\w'-]+[^\w\n]{1,3}(?:д\.? ?)?\d+"
-    r"|[\w-]+(?:straße|strasse|str\.) ?\d+"
-    r"|\d{1,4},? (?:rue|avenue|boulevard) (?:de |du |des |la )*\w+"
-    r"|(?:calle|avenida|via|piazza|strada) \w+(?: \w+)?,? \d+"
+    rf"\d{{1,4}}[a-z]?,? (?:{_WORD} ){{1,3}}(?:street|st\.|road|rd\.|avenue|ave\.|lane)"
+    rf"|{_WORD} (?:küçəsi|küç\.|prospekti|sokağı|sokak|sok\.|caddesi|cad\.|mahallesi)"
+    r"\W{1,3}(?:(?:ev|no)\W{0,2})?\d{1,5}"
+    rf"|(?:ул\.|улица|пр\.|проспект|переулок) {_WORD}[^\w\n]{{1,3}}(?:д\.? ?)?\d{{1,5}}"
+    r"|[\w-]{1,40}(?:straße|strasse|str\.) ?\d{1,5}"
+    r"|\d{1,4},? (?:rue|avenue|boulevard) (?:(?:de|du|des|la) ){0,3}\w{1,40}"
+    r"|(?:calle|avenida|via|piazza|strada) \w{1,40}(?: \w{1,40})?,? \d{1,5}"
     r")(?!\w)"
 )
 PHONE_DIGITS: Final = range(9, 16)

@@ -15,7 +15,7 @@ from shared.events import AiUse, Attribution, Snapshot
 
 Measure = Callable[[str], int]
 ELLIPSIS = "…"
-_SENTENCE_END = re.compile(r"[.!?…。！？।॥؟۔։]+[\"'»”’›)\]]*(?=\s|$)|[。！？]|\n")  # noqa: RUF100
+_SENTENCE_END = re.compile(r"(?<![.!?…。！？।॥؟۔։])[.!?…。！？।॥؟۔։]+[\"'»”’›)\]]*(?=\s|$)|[。！？]|\n")  # noqa: RUF100
 _SPACE = re.compile(r"\s")
 _JOINERS = {"\u200d", "\ufe0e", "\ufe0f", "\u20e3"}
 _SKIN_TONES = range(0x1F3FB, 0x1F400)

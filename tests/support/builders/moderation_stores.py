@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.moderation.audit.checkpoints import Seals
+from services.moderation.audit.checkpoints import Checkpoints
 from services.moderation.cases.queue_positions import LaneBook
 from services.moderation.cases.rules import Decision
-from services.moderation.cases.store import Books, Cases
+from services.moderation.cases.store import Arrival, Books, Cases
 from services.moderation.decisions.service import Decided, Decisions, fingerprint_of
 from services.moderation.queue.claims import Claims
 from services.moderation.queue.reader import Queue, Reader
@@ -43,7 +43,7 @@ class Stage:
     queue: Queue
     claims: Claims
     decisions: Decisions
-    seals: Seals
+    checkpoints: Checkpoints
     nudged: list[str] = field(default_factory=list)
 
     @classmethod
@@ -65,13 +65,17 @@ class Stage:
             queue,
             Claims(cases, queue, clock),
             Decisions(cases, clock, policy, KEY),
-            Seals(database["seals"], cases.collection, clock),
+            Checkpoints(database["seals"], cases.collection, clock),
             nudged,
         )
 
     async def open(self, *events: SubmissionReceived) -> None:
         for event in events:
             await self.cases.open(event, assess(event, POLICY), now=await self.clock.now())
+
+    async def open_all(self, *events: SubmissionReceived) -> None:
+        arrivals = [Arrival(event, assess(event, POLICY)) for event in events]
+        await self.cases.open_all(arrivals, now=await self.clock.now())
 
     async def decide(self, token: str, decision: Decision, reader: Reader) -> Decided:
         print_ = fingerprint_of({"verdict": decision.verdict, "reasons": list(decision.reasons)})

@@ -24,6 +24,7 @@ from shared.events import (
     Role,
     SubmissionWithdrawn,
 )
+from shared.http.cursors import closed
 from shared.identity.signing import verify
 from shared.identity.tokens import OwnKeys, public_keys, signing_key
 from shared.storage.media import CLEAN, MediaStore
@@ -184,6 +185,39 @@ async def test_bodies_that_cannot_be_read_are_refused(moderation: Running) -> No
     await one.refused("GET", "/v1/queue?risk=some", 422, "invalid")
     await one.refused("GET", "/v1/queue?cursor=x", 422, "invalid_cursor")
     await one.refused("GET", "/v1/cases/nothing", 404, "not_found")
+
+
+EDGES = ["9007199254740992", "99999999999999999999999", "-1", "W10=", "WzFd" * 60, "%00", "\u0661", ""]
+
+
+@pytest.mark.parametrize("value", EDGES)
+async def test_a_cursor_that_no_list_gave_is_refused(moderation: Running, value: str) -> None:
+    one = Person(moderation, "one")
+
+    for path in ("/v1/queue?cursor=", "/v1/cases?before="):
+        answer = await one.ask("GET", f"{path}{value}", 422)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_place_beyond_the_end_is_the_end(moderation: Running) -> None:
+    event = submission()
+    await submitted(moderation, event)
+    one = Person(moderation, "one")
+    await one.decide(await one.claim(), "reject", reasons=["quality"])
+
+    for place in (2**53, 2**63, -1):
+        listed = (await one.ask("GET", f"/v1/cases?before={closed(place)}")).json()
+        assert [each["submission_id"] for each in listed["items"]] == (
+            [event.subject_id] if place > 0 else []
+        )
+        assert listed["next"] is None
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+async def test_a_time_beyond_the_calendar_is_refused(moderation: Running, moment: str) -> None:
+    body = {"claim_token": "x.y", "verdict": "approve", "publish_at": moment}
+
+    await Person(moderation, "one").refused("POST", "/v1/decisions", 422, "invalid", json=body)
 
 
 async def test_two_people_must_approve_what_is_sensitive(moderation: Running) -> None:

@@ -105,9 +105,9 @@ def url(public_url: str, path: str) -> str:
 
 
 _OURS: Final = re.compile(
-    r"(?:[A-Za-z0-9-]+/)?(?:[a-z2-7]{10}/|(?:tags/[^/]+/)?(?:page/\d+/)?)index\.html"
-    r"|[A-Za-z0-9-]+/(?:feed\.xml|atom\.xml|feed\.json)"
-    r"|media/[0-9a-f]{64}(?:-\d+)?\.[a-z0-9]+"
+    r"(?:[A-Za-z0-9-]{1,64}/)?(?:[a-z2-7]{10}/|(?:tags/[^/]{1,255}/)?(?:page/\d{1,9}/)?)index\.html"
+    r"|[A-Za-z0-9-]{1,64}/(?:feed\.xml|atom\.xml|feed\.json)"
+    r"|media/[0-9a-f]{64}(?:-\d{1,9})?\.[a-z0-9]{1,9}"
 )
 
 

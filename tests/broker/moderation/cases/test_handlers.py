@@ -7,16 +7,19 @@ import pytest
 from faststream.nats import NatsBroker, TestNatsBroker
 
 from services.moderation.cases import handlers
+from services.moderation.screening.service import Scanner
 from shared.events import (
     DELIVERY_CHANGED,
     SUBMISSION_RECEIVED,
     SUBMISSION_WITHDRAWN,
     DeliveryChanged,
+    SubmissionReceived,
     SubmissionWithdrawn,
 )
+from shared.observability.telemetry import processing_spans, start_tracing
 from shared.storage.mongo import connect
 from tests.support.builders.moderation_stores import Stage
-from tests.support.builders.submissions import NOW, POLICY, sensitive
+from tests.support.builders.submissions import NOW, POLICY, sensitive, submission
 
 
 @pytest.fixture
@@ -32,22 +35,41 @@ async def stage(mongo_url: str) -> AsyncIterator[Stage]:
 async def broker(stage: Stage) -> AsyncIterator[NatsBroker]:
     real = NatsBroker()
     handlers.wire(real)
-    for name, value in (("cases", stage.cases), ("database_clock", stage.clock), ("policy", POLICY)):
+    for name, value in (("cases", stage.cases), ("database_clock", stage.clock)):
         real.context.set_global(name, value)
     async with TestNatsBroker(real) as in_memory:
         yield in_memory
 
 
-async def test_a_submission_is_screened_and_waits(broker: NatsBroker, stage: Stage) -> None:
-    event = sensitive()
+async def screened(stage: Stage, *events: SubmissionReceived) -> None:
+    scanner = Scanner(POLICY)
+    await handlers.screen([*enumerate(events)], cases=stage.cases, clock=stage.clock, scanner=scanner)
+
+
+async def test_submissions_are_screened_together_and_wait(stage: Stage) -> None:
+    events = [sensitive(), submission(), sensitive()]
 
     for _ in range(3):
-        await broker.publish(event, SUBMISSION_RECEIVED.subject, stream=SUBMISSION_RECEIVED.stream)
+        await screened(stage, *events)
 
-    case = await stage.cases.get(event.subject_id)
-    assert case is not None
-    assert (case.standing.state, case.standing.classes) == ("screened", ("minors",))
-    assert len(await stage.told(event.subject_id)) == 1
+    cases = [await stage.cases.get(event.subject_id) for event in events]
+    assert [case.standing.classes for case in cases if case] == [("minors",), (), ("minors",)]
+    for event in events:
+        assert len(await stage.told(event.subject_id)) == 1
+
+
+async def test_each_case_goes_on_in_the_trace_of_its_submission(stage: Stage) -> None:
+    start_tracing("moderation", None)
+    events = [submission() for _ in range(3)]
+    traces = [f"00-{number:032x}-{number:016x}-01" for number in range(1, 4)]
+
+    with processing_spans([(SUBMISSION_RECEIVED.subject, trace) for trace in traces]):
+        await screened(stage, *events)
+
+    for event, trace in zip(events, traces, strict=True):
+        document = await stage.cases.document(event.subject_id)
+        assert document is not None
+        assert document["trace"][:35] == document["outbox"][0]["traceparent"][:35] == trace[:35]
 
 
 async def test_a_withdrawal_ends_it(broker: NatsBroker, stage: Stage) -> None:
@@ -56,7 +78,7 @@ async def test_a_withdrawal_ends_it(broker: NatsBroker, stage: Stage) -> None:
         event_id=uuid4(), occurred_at=NOW, subject_id=event.subject_id, version=2
     )
 
-    await broker.publish(event, SUBMISSION_RECEIVED.subject, stream=SUBMISSION_RECEIVED.stream)
+    await screened(stage, event)
     for _ in range(2):
         await broker.publish(withdrawal, SUBMISSION_WITHDRAWN.subject, stream=SUBMISSION_WITHDRAWN.stream)
 
@@ -84,7 +106,7 @@ async def test_a_delivery_is_remembered(broker: NatsBroker, stage: Stage) -> Non
         country="AZ",
     )
 
-    await broker.publish(event, SUBMISSION_RECEIVED.subject, stream=SUBMISSION_RECEIVED.stream)
+    await screened(stage, event)
     await broker.publish(delivery, DELIVERY_CHANGED.subject, stream=DELIVERY_CHANGED.stream)
 
     case = await stage.cases.get(event.subject_id)

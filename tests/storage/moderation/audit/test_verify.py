@@ -1,16 +1,22 @@
 """The audit finds every change that was made behind the service's back."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.moderation.audit import checkpoints
 from services.moderation.audit.verify import verify
 from services.moderation.cases.rules import Decision
+from services.moderation.screening.rules import assess
+from shared.events import SubmissionReceived
 from shared.storage.document import Document
 from tests.support.builders.moderation_stores import Stage, reader
-from tests.support.builders.submissions import NOW, sensitive, submission
+from tests.support.builders.submissions import NOW, POLICY, sensitive, submission
 
 
 async def verdict(stage: Stage) -> str:
@@ -21,7 +27,7 @@ async def verdict(stage: Stage) -> str:
 async def lived(stage: Stage) -> str:
     """Two cases with a past, sealed twice; the id of one of them."""
     await stage.open(sensitive(), submission(language="ru"))
-    await stage.seals.drain()
+    await stage.checkpoints.drain()
     decided = ""
     for person in ("one", "two"):
         claim = await stage.claims.next(reader(person, languages=frozenset({"az"})))
@@ -30,7 +36,7 @@ async def lived(stage: Stage) -> str:
         await stage.decide(claim.lease.token, decision, reader(person))
         decided = claim.case.id
     await stage.cases.recall(decided, actor="two", reason="səhv", now=NOW)
-    await stage.seals.drain()
+    await stage.checkpoints.drain()
     return decided
 
 
@@ -38,14 +44,14 @@ async def test_what_nobody_touched_is_in_order(stage: Stage) -> None:
     await lived(stage)
 
     assert await verdict(stage) == "OK: 2 cases, 5 entries, 2 seals"
-    assert await stage.seals.seal() == 0
+    assert await stage.checkpoints.drain() == 0
 
 
 async def test_two_sealers_make_one_chain(stage: Stage) -> None:
     other = await Stage.on(stage.database)
     for sealer in (stage, other, stage, other):
         await stage.open(submission())
-        await sealer.seals.drain()
+        await sealer.checkpoints.drain()
 
     assert await verdict(stage) == "OK: 4 cases, 4 entries, 4 seals"
 
@@ -64,6 +70,74 @@ CHANGES: list[tuple[str, Document, str]] = [
     ("who decided", {"$set": {"decisions.1.by": "one"}}, "decision 2"),
     ("a decision", {"$pop": {"decisions": 1}}, "is gone"),
 ]
+
+
+async def test_marks_that_an_older_version_made_are_found(stage: Stage) -> None:
+    await stage.open(submission(), submission())
+    await stage.cases.collection.update_many({}, {"$set": {"unsealed": True}})
+
+    assert await stage.checkpoints.drain() == 2
+    assert await stage.checkpoints.drain() == 0
+
+
+@pytest.mark.parametrize("count", [1, 3, 70])
+async def test_no_more_trails_are_in_a_checkpoint_than_may_be(
+    stage: Stage, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "TOGETHER", 8)
+    await stage.open_all(*(submission() for _ in range(count)))
+
+    assert await stage.checkpoints.drain() == count
+    made = await stage.database["seals"].find({}).to_list(None)
+    assert [len(each["heads"]) for each in made] == [8] * (count // 8) + [count % 8] * (count % 8 > 0)
+
+
+STEPS = st.lists(
+    st.sampled_from(["open", "decide", "revise late", "drain", "drain and write"]), min_size=3, max_size=10
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, together=st.integers(1, 4))
+async def test_whatever_is_written_meanwhile_or_late_comes_under_a_checkpoint(
+    stage: Stage, steps: list[str], together: int
+) -> None:
+    for name in ("cases", "lanes", "country_lanes", "seals"):
+        await stage.database[name].delete_many({})
+    fresh, other = await Stage.on(stage.database), await Stage.on(stage.database)
+    opened: list[SubmissionReceived] = []
+
+    async def write(what: str) -> None:
+        if what == "decide" and (claim := await other.claims.next(reader())) is not None:
+            await other.decide(claim.lease.token, Decision("approve"), reader())
+        elif what == "revise late" and opened:
+            # Written by a process whose clock is an hour behind, and after everybody else.
+            event = opened[0]
+            late = event.model_copy(update={"event_id": uuid4(), "revision": event.revision + 1})
+            opened[0] = late
+            before = (await other.clock.now()) - timedelta(hours=1)
+            await other.cases.open(late, assess(late, POLICY), now=before)
+        else:
+            opened.append(submission())
+            await other.open(opened[-1])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "TOGETHER", together)
+        for step in steps:
+            if step == "drain":
+                await fresh.checkpoints.drain()
+            elif step == "drain and write":
+                await asyncio.gather(fresh.checkpoints.drain(), write("decide"), write("open"))
+            else:
+                await write(step)
+        await fresh.checkpoints.drain()
+
+    made = await stage.database["seals"].find({}).to_list(None)
+    heads = {head["hash"] for each in made for head in each["heads"]}
+    cases = await stage.cases.collection.find({}).to_list(None)
+    assert {each["audit"][-1]["hash"] for each in cases} <= heads
+    assert not [each for each in cases if "unsealed" in each]
+    assert (await verdict(stage)).startswith("OK: ")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +206,7 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
 async def test_a_change_of_any_character_of_any_entry_or_seal_is_found(
     stage: Stage, data: st.DataObject
 ) -> None:
-    if not await stage.seals.last():
+    if not await stage.checkpoints.last():
         await lived(stage)
     name = data.draw(st.sampled_from(["cases", "seals"]))
     collection = stage.database[name]

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from services.moderation.cases.queue_positions import DECIDED
 from services.moderation.cases.rules import Decision
-from services.moderation.cases.store import NotRecallable
+from services.moderation.cases.store import MOST_WINDOWS, WINDOW, NotRecallable
 from shared.events import (
     CaseChanged,
     DeliveryChanged,
@@ -78,6 +79,50 @@ async def test_the_same_submission_at_once_from_two_sides_opens_one_case(stage: 
     await asyncio.gather(*(stage.open(event) for _ in range(8)))
 
     assert len(await stage.told(event.subject_id)) == 1
+
+
+async def test_submissions_that_come_together_wait_in_their_order(stage: Stage) -> None:
+    kinds = [("az", "AZ"), ("az", "TR"), ("ru", "AZ")] * 5
+    events = [
+        submission(title=str(number), language=language, country=country)
+        for number, (language, country) in enumerate(kinds)
+    ]
+
+    await stage.open_all(*events[:7])
+    await stage.open_all(*events)
+
+    for language in ("az", "ru"):
+        wanted = [event.title for event in events if event.language == language]
+        claims = [await stage.claims.next(reader(languages=frozenset({language}))) for _ in wanted]
+        assert [claim.case.sent.title for claim in claims if claim] == wanted
+    assert set(stage.nudged) == {event.subject_id for event in events}
+
+
+async def test_several_revisions_that_come_together_end_with_the_highest(stage: Stage) -> None:
+    first, other = submission(), submission()
+    second, third = revision(first), revision(first, 3)
+
+    await stage.open_all(first, other, second, third, second, first)
+
+    case = await stage.cases.get(first.subject_id)
+    assert case is not None
+    assert (case.revision, case.sent.title) == (3, "Yeni 3")
+    assert [each.version for each in await stage.told(first.subject_id)] == [1, 2, 3]
+
+
+async def test_a_batch_that_comes_twice_at_once_opens_each_case_once(stage: Stage) -> None:
+    events = [submission() for _ in range(30)]
+    other = await Stage.on(stage.database)
+
+    await asyncio.gather(
+        *(side.open_all(*events[start:]) for start in (0, 10, 20) for side in (stage, other))
+    )
+
+    for event in events:
+        assert len(await stage.told(event.subject_id)) == 1
+    found = await stage.cases.collection.find({}, {"place": 1, "country_place": 1}).to_list(None)
+    for place in ("place", "country_place"):
+        assert len({each[place] for each in found}) == 30
 
 
 async def test_a_revision_enters_the_queue_again(stage: Stage) -> None:
@@ -156,9 +201,8 @@ async def approved(stage: Stage) -> str:
 async def test_an_approval_is_told_whole_and_signed(stage: Stage) -> None:
     case_id = await approved(stage)
 
-    told = (await stage.told(case_id))[-1]
+    [told] = [each for each in await stage.told(case_id) if isinstance(each, ModerationDecided)]
 
-    assert isinstance(told, ModerationDecided)
     verify(told, {key_id(KEY.public_key()): KEY.public_key()})
     assert told.snapshot is not None
     assert (told.snapshot.title, told.snapshot.channels) == ("Novruz süfrəsi", ("site",))
@@ -228,3 +272,31 @@ async def test_the_newest_decided_cases_come_first(stage: Stage) -> None:
 
     assert [case.id for case in (*first, *rest)] == ids[::-1]
     assert end is None
+
+
+@pytest.mark.parametrize("before", [2**53, 2**80, -1, 0])
+async def test_a_place_that_no_list_gave_is_taken_for_the_nearest_end(stage: Stage, before: int) -> None:
+    case_id = await approved(stage)
+
+    found, end = await stage.cases.decided(before=before, limit=3)
+
+    assert [case.id for case in found] == ([case_id] if before > 0 else [])
+    assert end is None
+
+
+async def test_a_list_with_wide_gaps_is_walked_in_bounded_steps(stage: Stage) -> None:
+    old = await approved(stage)
+    gap = WINDOW * MOST_WINDOWS
+    lanes = stage.database["lanes"]
+    await lanes.update_one({"_id": DECIDED}, {"$set": {"tail": 2 * gap}})
+    new = await approved(await Stage.on(stage.database))
+
+    seen, after = await stage.cases.decided(before=None, limit=3)
+    assert after is not None
+    steps = 1
+    while after is not None:
+        found, after = await stage.cases.decided(before=after, limit=3)
+        seen, steps = [*seen, *found], steps + 1
+
+    assert [case.id for case in seen] == [new, old]
+    assert steps == 3

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.moderation.cases.queue_positions import SETTLED
 from services.moderation.cases.rules import Decision, Edits, Refused
 from services.moderation.queue.claims import LEASE, Held, LeaseLost, NotClaimable
-from services.moderation.queue.reader import WINDOW, Reader
+from services.moderation.queue.reader import MOST_WINDOWS, WINDOW, Reader
 from shared.events import CaseChanged
 from tests.support.builders.moderation_stores import Stage, reader
 from tests.support.builders.submissions import NOW, sensitive, submission
@@ -279,6 +279,32 @@ async def test_the_queue_is_paged_without_loss(stage: Stage) -> None:
             break
 
     assert sorted(seen) == sorted(str(n) for n in range(11))
+
+
+@pytest.mark.parametrize("place", [-(2**60), 2**53, 2**80])
+async def test_a_place_that_no_page_gave_is_taken_for_the_nearest_end(stage: Stage, place: int) -> None:
+    await stage.open(submission(), submission())
+
+    found, after = await stage.queue.page(
+        reader(), keep=lambda _: True, cursor=("first|az", place), limit=5, now=NOW
+    )
+
+    assert (len(found), after) == (2 if place < 0 else 0, None)
+
+
+async def test_a_page_looks_into_no_more_than_it_may_and_goes_on_there(stage: Stage) -> None:
+    await stage.open(submission(title="0"))
+    await stage.database["lanes"].update_one(
+        {"_id": "first|az"}, {"$set": {"tail": WINDOW * (MOST_WINDOWS + 3)}}
+    )
+    await (await Stage.on(stage.database)).open(submission(title="1"))
+
+    found, after = await stage.queue.page(reader(), keep=lambda _: True, cursor=None, limit=5, now=NOW)
+    assert after is not None
+    rest, end = await stage.queue.page(reader(), keep=lambda _: True, cursor=after, limit=5, now=NOW)
+
+    assert [slot.title for slot in (*found, *rest)] == ["0", "1"]
+    assert end is None
 
 
 async def test_those_who_wait_are_counted_by_language(stage: Stage) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.moderation.desk.diff import Piece, changes, marked
+from services.moderation.desk.diff import MOST, Piece, changes, marked
 from services.moderation.screening.rules import Signal
 
 
@@ -24,10 +24,12 @@ def test_the_pieces_add_up_to_both_texts(before: str, after: str) -> None:
     assert "".join(piece.text for piece in pieces if piece.kind != "removed") == after
 
 
-def test_long_texts_are_compared_line_by_line() -> None:
+def test_what_differs_in_many_words_is_compared_line_by_line() -> None:
     before = "bir iki üç\n" * 3000
+    after = before + "dörd " * (MOST + 1)
 
-    assert [piece.kind for piece in changes(before, before + "dörd")] == ["same", "added"]
+    assert [piece.kind for piece in changes(before, after)] == ["same", "added"]
+    assert [piece.kind for piece in changes("a b\n" * MOST, "c d\na b\n" * MOST)] == ["removed", "added"]
 
 
 @given(st.text(max_size=60), st.lists(st.tuples(st.integers(0, 70), st.integers(0, 70)), max_size=6))

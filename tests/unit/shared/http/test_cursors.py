@@ -1,0 +1,38 @@
+"""A cursor holds what it was made of, and nothing else passes for one."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.http.cursors import LONGEST, CursorInvalid, closed, opened
+
+
+@given(st.text(max_size=12), st.integers(0, 2**63))
+def test_a_cursor_holds_what_it_was_made_of(lane: str, place: int) -> None:
+    assert opened(closed(lane, place), str, int) == [lane, place]
+
+
+@given(st.text(max_size=300))
+def test_whatever_else_is_sent_is_no_cursor(text: str) -> None:
+    with pytest.raises(CursorInvalid):
+        opened(text, int)
+
+
+@pytest.mark.parametrize(
+    "value", [[], {}, None, 1, ["a"], ["a", "b"], [1, "a"], ["a", 1, 2], ["a", True], ["a", 1.0], [["a"], 1]]
+)
+def test_another_shape_is_no_cursor(value: Any) -> None:
+    with pytest.raises(CursorInvalid):
+        opened(base64.urlsafe_b64encode(json.dumps(value).encode()).decode(), str, int)
+
+
+@pytest.mark.parametrize("text", ["[" * 9_000, "9" * 9_000, f"[{'9' * 9_000}]"])
+def test_depth_and_digits_without_end_are_no_cursor(text: str) -> None:
+    cursor = base64.urlsafe_b64encode(text.encode()).decode()
+    assert len(cursor) > LONGEST
+    with pytest.raises(CursorInvalid):
+        opened(cursor, int)
