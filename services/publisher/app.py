@@ -24,6 +24,7 @@ from services.publisher.dispatch.rate_limit_store import Accounts
 from services.publisher.dispatch.worker import Surroundings, Worker
 from services.publisher.settings import PublisherSettings
 from shared.campaign.model import Campaign, CampaignError
+from shared.campaign.model import Channel as Entry
 from shared.http.problems import ConfigurationError
 from shared.identity.remote_keys import RemoteKeys
 from shared.runtime.service import Parts, Runtime
@@ -70,7 +71,9 @@ def wired(
 ) -> Parts:
     """The parts of the publisher with these channels."""
     database, collection = runtime.database, runtime.database["publications"]
-    addresses = Addresses(settings.public_url, any(each.kind == "website" for each in channels))
+    addresses = Addresses(
+        settings.public_url, any(registry.spec_of(each).has_pages for each in campaign.channels)
+    )
     workers: dict[str, Worker] = {}
 
     def written(publication: Publication) -> None:
@@ -84,7 +87,7 @@ def wired(
         await site.lead(code_of(post.delivery_id), addresses.target(post.snapshot), post.language)
 
     entries = {each.id: each for each in campaign.channels}
-    outlets = [Outlet(each.id, each.kind, entries[each.id].languages) for each in channels]
+    outlets = [_outlet(entries[each.id]) for each in channels]
     deliveries = Deliveries(collection, outlets, addresses.target, clock=present, written=written)
     accounts = Accounts(database["accounts"], clock=present)
     around = Surroundings(
@@ -121,6 +124,11 @@ def wired(
         context={"deliveries": deliveries, "trust": trust, "present": present},
         on_stop=[partial(_close, workers)],
     )
+
+
+def _outlet(entry: Entry) -> Outlet:
+    spec = registry.spec_of(entry)
+    return Outlet(entry.id, entry.kind, spec.languages_of(entry), spec.replaces_in_place)
 
 
 async def _close(workers: Mapping[str, Worker]) -> None:

@@ -173,3 +173,22 @@ class Channel(Protocol):
 
     async def health(self) -> Health:
         """Whether the channel can be used."""
+
+
+class OwnSite(Protocol):
+    """The campaign's own website, as a channel uses it. Raises what the media store raises."""
+
+    def page_url(self, submission_id: str, language: str) -> str:
+        """Where a submission's page is, or will be."""
+
+    async def publish(self, post: Post) -> str:
+        """Put a delivery's page up; its public address. May be repeated."""
+
+    async def looks(self, post: Post) -> bool | None:
+        """Whether the delivery's page is up and whole; `None` when only traces of it are there."""
+
+    async def withdraw(self, post: Post) -> str:
+        """Take a delivery away from everywhere, and look that it is gone; the proof."""
+
+    async def reachable(self) -> None:
+        """Return when the website's files can be read."""

@@ -1,24 +1,29 @@
-"""The campaign file's channels as adapters. A channel that cannot work is refused here, before the publisher starts."""
+"""The kinds of channels there are, and the campaign file's channels built from them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from services.publisher.channels.http_client import Wire
-from services.publisher.channels.port import Channel
-from services.publisher.channels.telegram.adapter import OFFICIAL, Telegram
-from services.publisher.channels.telegram.message import CALLS_PER_SECOND, VIDEO_BYTES
-from services.publisher.channels.webhook.adapter import Webhook
-from services.publisher.channels.website.adapter import Website
-from services.publisher.channels.website.site import Site
-from shared.campaign import model as campaign_file
+from services.publisher.channels.port import Channel, OwnSite
+from services.publisher.channels.spec import ChannelSpec
+from services.publisher.channels.telegram.spec import SPEC as TELEGRAM
+from services.publisher.channels.webhook.spec import SPEC as WEBHOOK
+from services.publisher.channels.website.spec import SPEC as WEBSITE
 from shared.campaign.model import Campaign, CampaignError
+from shared.campaign.model import Channel as Entry
 from shared.storage.media import MediaStore
 
-SUPPORTED = ("website", "webhook", "telegram")
+SPECS: Final[Mapping[str, ChannelSpec[Any]]] = {
+    spec.kind: spec
+    for spec in (
+        WEBSITE,
+        WEBHOOK,
+        TELEGRAM,
+    )
+}
 
 
 def build(
-    campaign: Campaign, media: MediaStore, site: Site, environ: Mapping[str, str]
+    campaign: Campaign, media: MediaStore, site: OwnSite, environ: Mapping[str, str]
 ) -> Mapping[str, Channel]:
     """The adapters by their ids, in the file's order. `environ` holds what `env:` credentials name.
 
@@ -26,64 +31,25 @@ def build(
     """
     built: dict[str, Channel] = {}
     mistakes: list[str] = []
-    for channel in campaign.channels:
+    for entry in campaign.channels:
         try:
-            built[channel.id] = _adapter(campaign, channel, media, site, environ)
+            secrets = campaign.secrets(entry.id, environ)
+            built[entry.id] = spec_of(entry).make(entry, secrets, media, site)
         except CampaignError as error:
             mistakes.append(str(error))
         except ValueError as error:
-            mistakes.append(f"channel {channel.id!r}: {error}")
+            mistakes.append(f"channel {entry.id!r}: {error}")
     if mistakes:
         raise CampaignError("\n".join(mistakes))
     return built
 
 
-def _adapter(
-    campaign: Campaign,
-    channel: campaign_file.Channel,
-    media: MediaStore,
-    site: Site,
-    environ: Mapping[str, str],
-) -> Channel:
-    match channel.kind:
-        case "website":
-            options = _options(channel.options, {"public_check": False})
-            return Website(channel.id, site, public=Wire(channel.id) if options["public_check"] else None)
-        case "webhook":
-            _options(channel.options, {})
-            secrets = campaign.secrets(channel.id, environ)
-            return Webhook(channel.id, base_url=channel.base_url or "", secret=secrets["secret"])
-        case "telegram":
-            options = _options(
-                channel.options, {"video_bytes": VIDEO_BYTES, "calls_per_second": CALLS_PER_SECOND}
-            )
-            return Telegram(
-                channel.id,
-                chat=channel.chat or "",
-                token=campaign.secrets(channel.id, environ)["token"],
-                media=media,
-                base_url=channel.base_url or OFFICIAL,
-                video_bytes=int(options["video_bytes"]),
-                calls_per_second=float(options["calls_per_second"]),
-            )
-    raise ValueError(
-        f"kind {channel.kind!r} is not supported yet; take the channel out of the campaign file, "
-        f"or write one of {', '.join(SUPPORTED)}"
-    )
-
-
-def _options(given: Mapping[str, Any], known: Mapping[str, float]) -> Mapping[str, float]:
-    """The options with their defaults. Raises `ValueError` for one that is unknown or of the wrong kind."""
-    for name, value in given.items():
-        if name not in known:
-            raise ValueError(f"unknown option {name!r}; known here are: {', '.join(known) or 'none'}")
-        switch = isinstance(known[name], bool)
-        fine = isinstance(value, bool) if switch else _above_zero(value)
-        if not fine:
-            wanted = "true or false" if switch else "a number above 0"
-            raise ValueError(f"option {name!r} must be {wanted}, not {value!r}")
-    return {**known, **given}
-
-
-def _above_zero(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+def spec_of(entry: Entry) -> ChannelSpec[Any]:
+    """What an entry's kind is. Raises `ValueError` with a sentence for one that is not there yet."""
+    spec = SPECS.get(entry.kind)
+    if spec is None:
+        raise ValueError(
+            f"kind {entry.kind!r} is not supported yet; take the channel out of the campaign file, "
+            f"or write one of {', '.join(SPECS)}"
+        )
+    return spec

@@ -1,19 +1,11 @@
 """The capability table of `docs/channels.md`, made from the adapters: `python -m services.publisher.channels.table`."""
 
 import sys
-from collections.abc import Mapping
 from typing import Final
 
 from services.publisher.channels.port import Capabilities
-from services.publisher.channels.telegram import adapter as telegram
-from services.publisher.channels.webhook import adapter as webhook
-from services.publisher.channels.website import adapter as website
+from services.publisher.channels.registry import SPECS
 
-KINDS: Final[Mapping[str, Capabilities]] = {
-    "website": website.CAPABILITIES,
-    "webhook": webhook.CAPABILITIES,
-    "telegram": telegram.CAPABILITIES,
-}
 _COLUMNS: Final = (
     "kind",
     "lookup",
@@ -31,7 +23,11 @@ _MORE: Final = ("AI label", "calls/s")
 def table() -> str:
     """The table in Markdown."""
     header = (*_COLUMNS, *_MORE)
-    lines = [header, tuple("---" for _ in header), *(_row(kind, can) for kind, can in KINDS.items())]
+    lines = [
+        header,
+        tuple("---" for _ in header),
+        *(_row(kind, spec.capabilities) for kind, spec in SPECS.items()),
+    ]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

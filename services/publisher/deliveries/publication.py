@@ -8,7 +8,6 @@ new value; `told` collects the deliveries whose change is to be told to the othe
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
 
 from services.publisher.channels.port import Capabilities, Sample
 from services.publisher.deliveries.ids import delivery_id
@@ -26,8 +25,6 @@ from services.publisher.deliveries.triggers import (
 )
 from shared.events import Snapshot, Tombstone
 
-REPLACED_IN_PLACE: Final = frozenset({"website", "webhook"})
-"""Kinds on which a later revision takes the place of the earlier one, with nothing missing in between."""
 _ANY = Rules(Capabilities(lookup=False, idempotent=False, read_back=False, remove=False, sample=False))
 """For happenings that do not depend on the channel."""
 
@@ -40,10 +37,12 @@ class Outlet:
     kind: str
     languages: tuple[str, ...] | None = None
     """The languages that it takes; absent means every language."""
+    replaces_in_place: bool = False
+    """What a later decision shows takes the place of the earlier one, with nothing missing in between."""
 
     def takes(self, language: str) -> bool:
-        """Whether it carries `language`; a channel for `sr` takes `sr-Latn` too. The website carries all."""
-        if self.languages is None or self.kind == "website":
+        """Whether it carries `language`; a channel for `sr` takes `sr-Latn` too."""
+        if self.languages is None:
             return True
         return any(language == tag or language.startswith(f"{tag}-") for tag in self.languages)
 
@@ -155,8 +154,10 @@ def settle(
             publication = _apply(publication, delivery, Retired(reason), now)
     for outlet in wanted:
         publication = _plan(publication, outlet, now, trace)
+    in_place = {outlet.id for outlet in outlets if outlet.replaces_in_place}
     for delivery in publication.deliveries:
-        publication = _hand_over(publication, delivery, now)
+        if delivery.channel in in_place:
+            publication = _hand_over(publication, delivery, now)
     return publication
 
 
@@ -217,13 +218,13 @@ def _in_the_way(other: Delivery, key: str, outlet: Outlet, snapshot: Snapshot) -
     """Whether `other` has to be gone before the delivery `key` can be planned."""
     if other.id == key or other.channel != outlet.id or other.state in GONE:
         return False
-    replaceable = outlet.kind in REPLACED_IN_PLACE and other.language == snapshot.language
+    replaceable = outlet.replaces_in_place and other.language == snapshot.language
     return not (replaceable and other.state == "removing" and other.lease is None)
 
 
 def _hand_over(publication: Publication, delivery: Delivery, now: datetime) -> Publication:
     """Where a later revision takes the place: let the earlier one stay until then, and no longer."""
-    if delivery.state != "removing" or delivery.kind not in REPLACED_IN_PLACE:
+    if delivery.state != "removing":
         return publication
     successors = publication.successors(delivery)
     if not successors:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from services.publisher.channels.port import Capabilities
+from services.publisher.channels.registry import spec_of
 from services.publisher.deliveries.ids import short_link
 from services.publisher.deliveries.model import Attempt, Delivery
 from services.publisher.deliveries.publication import Publication
@@ -63,7 +64,7 @@ def channel_json(
     return {
         "id": entry.id,
         "kind": entry.kind,
-        "url": address_of(entry, public_url),
+        "url": spec_of(entry).public_url(entry, public_url),
         "languages": entry.languages,
         "health": {
             "ok": finding.health.ok if finding else None,
@@ -78,15 +79,6 @@ def channel_json(
         },
         "capabilities": asdict(capabilities),
     }
-
-
-def address_of(entry: ChannelEntry, public_url: str) -> str | None:
-    """Where people find the channel, as far as the campaign file tells."""
-    if entry.kind == "website":
-        return f"{public_url}/"
-    if entry.kind == "telegram":
-        return f"https://t.me/{entry.chat[1:]}" if entry.chat and entry.chat.startswith("@") else None
-    return entry.base_url
 
 
 def _attempt_json(attempt: Attempt) -> Json:

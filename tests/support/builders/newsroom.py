@@ -47,6 +47,7 @@ class Channel:
     wall: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     commits: list[Outcome] = field(default_factory=list)
+    replaces_in_place: bool = False
     shows: bool = True
     """Whether a commit whose outcome is prescribed shows the post all the same."""
     preparation: Prepared | Rejected | NotSent = field(default_factory=dict)
@@ -99,7 +100,7 @@ class Newsroom:
         self.now = NOON
         self.database, self.channel = database, channel
         self.collection = database["publications"]
-        outlets = (Outlet(channel.id, channel.kind),)
+        outlets = (Outlet(channel.id, channel.kind, replaces_in_place=channel.replaces_in_place),)
         addresses = Addresses("https://c.example", website=True)
         self.deliveries = Deliveries(self.collection, outlets, addresses.target, clock=self.clock)
         self.accounts = Accounts(database["accounts"], clock=self.clock)

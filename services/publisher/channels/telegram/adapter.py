@@ -124,11 +124,12 @@ class Telegram:
         base_url: str = OFFICIAL,
         video_bytes: int = VIDEO_BYTES,
         calls_per_second: float = CALLS_PER_SECOND,
+        in_flight: int = CAPABILITIES.in_flight,
         wire: Wire | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.id = channel_id
-        self.capabilities = replace(CAPABILITIES, rate_per_second=calls_per_second)
+        self.capabilities = replace(CAPABILITIES, rate_per_second=calls_per_second, in_flight=in_flight)
         self._chat = chat
         self._media = media
         self._address = f"{base_url}/bot{token.get_secret_value()}"

@@ -97,7 +97,6 @@ class Webhook:
     """One partner's receiver."""
 
     kind = "webhook"
-    capabilities = CAPABILITIES
 
     def __init__(
         self,
@@ -106,10 +105,11 @@ class Webhook:
         base_url: str,
         secret: SecretStr,
         wire: Wire | None = None,
+        capabilities: Capabilities = CAPABILITIES,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Raises `ValueError` for a secret that is none."""
-        self.id = channel_id
+        self.id, self.capabilities = channel_id, capabilities
         self._url = base_url
         self._keys = keys_in(secret.get_secret_value())
         self._wire = wire or Wire(channel_id, secrets=secret.get_secret_value().split())

@@ -10,6 +10,7 @@ from services.publisher.channels.port import (
     Health,
     NotSent,
     Outcome,
+    OwnSite,
     Post,
     Posted,
     Prepared,
@@ -20,7 +21,7 @@ from services.publisher.channels.port import (
     Unknown,
 )
 from services.publisher.channels.website.paths import well_formed
-from services.publisher.channels.website.site import Lingering, Site, marker
+from services.publisher.channels.website.site import Lingering, marker
 from shared.failures import Unavailable
 from shared.storage.media import StorageFull
 
@@ -35,11 +36,17 @@ class Website:
     """The website. A delivery's remote id is its page's public address."""
 
     kind = "website"
-    capabilities = CAPABILITIES
 
-    def __init__(self, channel_id: str, site: Site, *, public: Wire | None = None) -> None:
+    def __init__(
+        self,
+        channel_id: str,
+        site: OwnSite,
+        *,
+        public: Wire | None = None,
+        capabilities: Capabilities = CAPABILITIES,
+    ) -> None:
         """With `public`, what was posted is read back over the public address too, as readers get it."""
-        self.id = channel_id
+        self.id, self.capabilities = channel_id, capabilities
         self._site = site
         self._public = public
 

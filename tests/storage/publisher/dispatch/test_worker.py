@@ -202,7 +202,7 @@ async def test_the_next_revision_waits_until_the_earlier_post_is_gone(database: 
 
 
 async def test_the_next_revision_replaces_the_earlier_one_in_place_on_a_website(database: Database) -> None:
-    room = Newsroom(database, Channel(kind="website"))
+    room = Newsroom(database, Channel(replaces_in_place=True))
     await room.approve()
     await room.work()
 
@@ -301,14 +301,14 @@ async def test_a_failing_preparation_shows_nothing_and_is_tried_again(database: 
     assert (delivery.state, delivery.prepared) == ("posted", {"handle": "1"})
 
 
-@pytest.mark.parametrize("kind", ["telegram", "website"])
-async def test_nothing_is_sent_after_the_approval_was_taken_back(database: Database, kind: str) -> None:
+@pytest.mark.parametrize("in_place", [False, True])
+async def test_nothing_is_sent_after_the_approval_was_taken_back(database: Database, in_place: bool) -> None:
     class Changing(Channel):
         async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:
             await room.recall()
             return await super().prepare(post)
 
-    room = Newsroom(database, Changing(kind=kind))
+    room = Newsroom(database, Changing(replaces_in_place=in_place))
     await room.approve()
 
     await room.work()

@@ -116,7 +116,7 @@ class Histories(RuleBasedStateMachine):
         self.capabilities = KINDS[kind]
         self.chance = random.Random(seed)
         self.now = datetime(2026, 11, 23, tzinfo=UTC)
-        self.outlets = (Outlet("c", "webhook" if kind == "idempotent" else "telegram"),)
+        self.outlets = (Outlet("c", kind, replaces_in_place=self.capabilities.idempotent),)
         self.publication = Publication("s")
         self.channel = Partner(True) if self.capabilities.idempotent else LyingChannel(False)
         self.version = 0

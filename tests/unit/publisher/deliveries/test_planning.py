@@ -9,9 +9,9 @@ from services.publisher.deliveries.publication import Grave, Outlet, Publication
 from shared.events import Approval, ModerationDecided
 from tests.support.builders.publications import NOON, approval_of
 
-SITE = Outlet("site", "website", ("en",))
+SITE = Outlet("site", "website", replaces_in_place=True)
 TELEGRAM = Outlet("tg", "telegram", ("az", "sr"))
-HOOK = Outlet("partners", "webhook")
+HOOK = Outlet("partners", "webhook", replaces_in_place=True)
 ALL = (SITE, TELEGRAM, HOOK)
 
 
@@ -33,7 +33,7 @@ def test_an_approval_plans_one_delivery_for_every_channel_that_takes_the_languag
     }
 
 
-def test_a_channel_that_does_not_take_the_language_gets_nothing_but_the_website_takes_all() -> None:
+def test_a_channel_that_does_not_take_the_language_gets_nothing() -> None:
     assert states(planned(approval_of(language="ka"))) == {("site", 1): "planned", ("partners", 1): "planned"}
 
 

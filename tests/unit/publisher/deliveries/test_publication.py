@@ -8,7 +8,7 @@ from services.publisher.deliveries.triggers import Answered, Claimed, Happening,
 from services.publisher.dispatch.leasing import LEASE
 from tests.support.builders.publications import NOON, approval_of
 
-SITE = (Outlet("site", "website"),)
+SITE = (Outlet("site", "website", replaces_in_place=True),)
 RULES = Rules(Capabilities(lookup=True, idempotent=True, read_back=True, remove=True, sample=False))
 
 
