@@ -25,7 +25,7 @@ from shared.storage.media import MediaStore
 from shared.storage.mongo import Database
 from tests.servers.faults import Faults
 from tests.servers.telegram import TOKEN, TelegramServer
-from tests.unit.publisher.builders import approval_of
+from tests.support.builders.publications import approval_of
 
 RATE: Final = 10.0
 HANG: Final = 30 / RATE

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from services.publisher.channels.mastodon.spec import SPEC as MASTODON
 from services.publisher.channels.port import Channel, OwnSite
 from services.publisher.channels.spec import ChannelSpec
 from services.publisher.channels.telegram.spec import SPEC as TELEGRAM
@@ -18,6 +19,7 @@ SPECS: Final[Mapping[str, ChannelSpec[Any]]] = {
         WEBSITE,
         WEBHOOK,
         TELEGRAM,
+        MASTODON,
     )
 }
 

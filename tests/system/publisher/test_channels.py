@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
 
 from services.publisher.channels.http_client import Timeouts, Wire
+from services.publisher.channels.mastodon.adapter import Mastodon
 from services.publisher.channels.port import (
     Absent,
     Channel,
@@ -29,6 +30,8 @@ from services.publisher.channels.website.adapter import Website
 from services.publisher.channels.website.site import Site
 from shared.storage.media import MediaStore
 from tests.servers.faults import Fault, Kind
+from tests.servers.mastodon import TOKEN as MASTODON_TOKEN
+from tests.servers.mastodon import MastodonServer
 from tests.servers.plain import Incoming, PlainServer, Reply
 from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.webhook import SECRET, WebhookServer
@@ -43,7 +46,7 @@ class Stand:
     """An adapter with its server, and what the public sees there."""
 
     channel: Channel
-    server: TelegramServer | WebhookServer
+    server: TelegramServer | WebhookServer | MastodonServer
     seen: Callable[[], list[str]]
     """The short links' codes of what is visible, oldest first."""
 
@@ -56,9 +59,9 @@ def media(tmp_path: Path) -> MediaStore:
     return MediaStore(f"file://{tmp_path}/media")
 
 
-@pytest.fixture(params=["telegram", "webhook"])
+@pytest.fixture(params=["telegram", "webhook", "mastodon"])
 async def stand(request: pytest.FixtureRequest, tmp_path: Path, media: MediaStore) -> AsyncIterator[Stand]:
-    adapter: Telegram | Webhook
+    adapter: Telegram | Webhook | Mastodon
     log = tmp_path / "server.log"
     if request.param == "telegram":
         telegram = TelegramServer(log)
@@ -73,6 +76,17 @@ async def stand(request: pytest.FixtureRequest, tmp_path: Path, media: MediaStor
         )
         yield Stand(adapter, telegram, lambda: [each["marker"] for each in telegram.timeline()])
         await telegram.stop()
+    elif request.param == "mastodon":
+        mastodon = MastodonServer(log)
+        await mastodon.http.start()
+        adapter = Mastodon(
+            "masto",
+            base_url=mastodon.http.url,
+            token=SecretStr(MASTODON_TOKEN),
+            wire=Wire("masto", secrets=(MASTODON_TOKEN,), timeouts=QUICK),
+        )
+        yield Stand(adapter, mastodon, lambda: [each["marker"] for each in mastodon.timeline()])
+        await mastodon.stop()
     else:
         webhook = WebhookServer(log)
         await webhook.http.start()
@@ -200,7 +214,9 @@ async def test_no_secret_stands_in_any_outcome(stand: Stand) -> None:
     await stand.server.http.stop()
     outcomes.append(await stand.channel.commit(post(), {}))
 
-    assert not [each for each in outcomes if TOKEN in repr(each) or SECRET in repr(each)]
+    assert not [
+        each for each in outcomes if any(secret in repr(each) for secret in (TOKEN, SECRET, MASTODON_TOKEN))
+    ]
 
 
 async def test_no_figure_is_made_up(stand: Stand) -> None:
