@@ -9,6 +9,7 @@ that a kind of unit which nobody thought of stays behind. Pure.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import and_
 from typing import Final
 
 from services.ingest.media_safety.model import Refused
@@ -23,6 +24,8 @@ HEVC_ENDS: Final = frozenset({36, 37})
 AV1_SEQUENCE: Final = 1
 AV1_KEPT: Final = frozenset({AV1_SEQUENCE, 3, 4, 6, 7})
 HIGH_PROFILES: Final = frozenset({100, 110, 122, 144})
+HIGH_MARKS: Final = b"\xfc\xf8\xf8"
+"""The bits that are set in what high profiles say of their colours."""
 HEVC_FIXED: Final = 22
 """Bytes of a HEVC decoder configuration before it counts its arrays of units."""
 
@@ -72,8 +75,9 @@ def _h264(configuration: bytes) -> PictureFilter:
     for reserved, kind, units in ((0xE0, 7, sequences), (0, 8, pictures)):
         sets = [unit for unit in units if unit and unit[0] & 0x1F == kind]
         kept += bytes([reserved | len(sets)]) + _listed(sets)
-    if configuration[1] in HIGH_PROFILES and len(configuration) >= at + 4:
-        kept += configuration[at : at + 3] + b"\x00"
+    depths = configuration[at : at + 3]
+    if configuration[1] in HIGH_PROFILES and bytes(map(and_, depths, HIGH_MARKS)) == HIGH_MARKS:
+        kept += depths + b"\x00"
     return PictureFilter(kept, _prefixed((configuration[4] & 3) + 1, _of_h264))
 
 

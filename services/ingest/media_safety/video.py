@@ -134,7 +134,7 @@ class _Sample:
 def _sample(source: BinaryIO, limits: Limits) -> _Sample:
     """One picture is decoded: a renamed or damaged stream is told to its sender, not to the audience."""
     with _opened(source) as given:
-        picture = _picture(given, limits)
+        picture = _picture(given, source, limits)
         first = b""
         for packet in given.demux(picture):
             first = first or bytes(packet)
@@ -144,7 +144,7 @@ def _sample(source: BinaryIO, limits: Limits) -> _Sample:
     raise Refused("media_undecodable")
 
 
-def _picture(given: InputContainer, limits: Limits) -> VideoStream:
+def _picture(given: InputContainer, source: BinaryIO, limits: Limits) -> VideoStream:
     """The first track of moving pictures that players know."""
     tracks = [stream for stream in given.streams.video if not _is_cover(stream)]
     if not tracks:
@@ -157,7 +157,22 @@ def _picture(given: InputContainer, limits: Limits) -> VideoStream:
                 raise Refused("media_bomb")
             track.codec_context.thread_count = 1
             return track
-    raise Refused("media_type", f"Pictures coded as {_name(tracks[0])} are not taken. Export as H.264.")
+    known = next((name for name in map(_name, tracks) if name != UNKNOWN), None)
+    name = known or _written_name(source)
+    raise Refused("media_type", f"Pictures coded as {name} are not taken. Export as H.264.")
+
+
+def _written_name(source: BinaryIO) -> str:
+    """What the first track of pictures calls its codec: four letters, if they are letters."""
+    for media in _inside(source, b"mdia", _inside(source, b"trak", _tables(source))):
+        for inner in [
+            box for box in _inside(source, b"minf", [media]) if any(_inside(source, b"vmhd", [box]))
+        ]:
+            for described in _inside(source, b"stsd", _inside(source, b"stbl", [inner])):
+                source.seek(described.body + 12)
+                name = source.read(4).decode("latin-1").strip()
+                return name if name.isascii() and name.isalnum() else UNKNOWN
+    return UNKNOWN
 
 
 def _sound(given: InputContainer) -> AudioStream | None:
@@ -213,7 +228,7 @@ def _write(
             target, "w", format="mp4", options=OUTPUT, buffer_size=BLOCK, io_open=_reading(target)
         ) as made,
     ):
-        picture, sound = _picture(given, limits), _sound(given)
+        picture, sound = _picture(given, source, limits), _sound(given)
         pictures = kind(made, picture, sample)
         tracks: dict[int, _Track] = {picture.index: pictures}
         if sound is not None:
@@ -282,15 +297,18 @@ class _Encoded:
     def __init__(self, made: OutputContainer, picture: VideoStream, sample: _Sample) -> None:
         name = "libx265" if sample.deep else "libx264"
         self.shown = _Shown()
-        self._made, self._form = made, "yuv420p10le" if sample.deep else "yuv420p"
+        self._made, self._given = made, picture.codec_context
+        self._unit = picture.time_base or Fraction(1, 90_000)
+        self._form = "yuv420p10le" if sample.deep else "yuv420p"
         output = made.add_stream(name, rate=picture.average_rate or 30, options=ENCODERS[name])
         if not isinstance(output, VideoStream):
             raise TypeError(name)
         self._output = output
         context, given = self._output.codec_context, picture.codec_context
         context.width, context.height, context.pix_fmt = given.width, given.height, self._form
-        context.time_base, context.thread_count = picture.time_base or Fraction(1, 90_000), 1
-        context.sample_aspect_ratio = given.sample_aspect_ratio
+        context.time_base, context.thread_count = self._unit, 1
+        if given.sample_aspect_ratio is not None:
+            context.sample_aspect_ratio = given.sample_aspect_ratio
         context.color_range, context.colorspace = given.color_range, given.colorspace
         context.color_primaries, context.color_trc = given.color_primaries, given.color_trc
         if sample.deep:
@@ -303,10 +321,11 @@ class _Encoded:
 
     def _code(self, frames: Iterable[VideoFrame]) -> None:
         for frame in frames:
-            if frame.pts is None or frame.time_base is None:
+            if frame.pts is None:
                 continue
-            self.shown.add(frame.pts * frame.time_base, (frame.duration or 0) * frame.time_base)
+            self.shown.add(frame.pts * self._unit, (frame.duration or 0) * self._unit)
             whole = frame.reformat(format=self._form)
+            whole.time_base = self._unit  # the last ones, which the decoder held back, come without
             whole.pict_type = PictureType.NONE
             self._emit(self._output.encode(whole))
 
@@ -315,7 +334,8 @@ class _Encoded:
             _mux(self._made, self._output, _copied(packet, self._kept(bytes(packet))))
 
     def finish(self) -> None:
-        """Code what the encoder still holds."""
+        """Code what the decoder and the encoder still hold."""
+        self._code(self._given.decode(None))
         self._emit(self._output.encode(None))
 
 
@@ -367,6 +387,7 @@ class _EncodedSound:
     def finish(self) -> None:
         """Code what the decoder, the resampler and the encoder still hold."""
         for frame in self._given.codec_context.decode(None):
+            frame.time_base = self._given.time_base
             self._code(frame)
         self._code(None)
         for packet in self._output.encode(None):
