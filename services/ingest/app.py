@@ -55,6 +55,7 @@ def assemble(runtime: Runtime) -> Parts:
     uploads, upload_parts = wire_uploads(
         runtime,
         store,
+        ledger.any_approved,
         UploadLimits(video_bytes=campaign.limits.video_bytes, photo_bytes=campaign.limits.photo_bytes),
         SafetyLimits(video_bytes=campaign.limits.video_bytes, photo_bytes=campaign.limits.photo_bytes),
     )

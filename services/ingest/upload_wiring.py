@@ -9,7 +9,7 @@ from services.ingest.uploads.cleanup import Sweep
 from services.ingest.uploads.leases import Leases
 from services.ingest.uploads.protocol import UploadLimits
 from services.ingest.uploads.scan_job import Screening
-from services.ingest.uploads.store import Uploads
+from services.ingest.uploads.store import Approved, Uploads
 from services.ingest.uploads.tus import routes
 from shared.http.problems import ConfigurationError
 from shared.runtime.service import Parts, Runtime
@@ -17,11 +17,11 @@ from shared.storage.media import MediaStore
 
 
 def wire_uploads(
-    runtime: Runtime, store: MediaStore, limits: UploadLimits, safety: Limits
+    runtime: Runtime, store: MediaStore, approved: Approved, limits: UploadLimits, safety: Limits
 ) -> tuple[Uploads, Parts]:
     """The uploads for whoever claims them, and what the process needs to run them. Raises as `_sandbox` does."""
     sandbox = _sandbox(IngestSettings.of(runtime.settings))
-    uploads = Uploads(runtime.database, limits)
+    uploads = Uploads(runtime.database, limits, approved)
     quarantine = Quarantine(store)
     leases = Leases(runtime.database, uploads)
     workshop = runtime.settings.home / "screening"

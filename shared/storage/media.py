@@ -98,6 +98,12 @@ class MediaStore:
         except (BaseError, OSError) as error:
             raise _meaning(error) from error
 
+    async def free(self) -> int | None:
+        """Bytes that are free where objects lie; `None` for a store that does not say."""
+        return (
+            None if self._folder is None else (await asyncio.to_thread(shutil.disk_usage, self._folder)).free
+        )
+
     async def delete(self, path: str) -> None:
         """Remove an object. One that is not there is no failure."""
         try:

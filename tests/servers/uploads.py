@@ -1,11 +1,11 @@
 """The upload side of ingest as a process of its own: real routes, store, jobs and sandbox, without bus and portal.
 
-`python -m tests.servers.uploads <port> <database address> <database> <home> [screening] [room=<bytes>]`
+`python -m tests.servers.uploads <port> <database address> <database> <home> [screening] [room=<bytes>] [spare=<bytes>]`
 """
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -43,13 +43,19 @@ class Room(MediaStore):
         await super().put(path, data)
 
 
+async def nobody_is_known(_submissions: Sequence[str]) -> bool:
+    return False
+
+
 async def main(port: int, mongo_url: str, name: str, home: Path, *options: str) -> None:
     database = connect(mongo_url)[name]
     address = f"file://{home / 'media'}"
     rooms = [int(option.removeprefix("room=")) for option in options if option.startswith("room=")]
     store = Room(address, rooms[0]) if rooms else MediaStore(address)
-    limits = UploadLimits()
-    uploads, quarantine = Uploads(database, limits), Quarantine(store)
+    limits = UploadLimits(
+        spare_bytes=next((int(each[6:]) for each in options if each.startswith("spare=")), 0)
+    )
+    uploads, quarantine = Uploads(database, limits, nobody_is_known), Quarantine(store)
     leases = Leases(database, uploads, LEASE_SECONDS)
     screening = Screening(leases, quarantine, store, LocalSandbox(), home / "screening", Limits())
     guard = Guard(OwnKeys(signing_key(home / "keys" / "tokens.pem").public_key()), Epochs(database["people"]))

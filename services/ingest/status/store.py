@@ -67,6 +67,13 @@ class Ledger:
         """What is known of a submission; nothing yet is an empty record."""
         return _progress(await self._collection.find_one({"_id": submission_id}))
 
+    async def any_approved(self, submission_ids: Sequence[str]) -> bool:
+        """Whether moderation's last word on any of these submissions was yes."""
+        known = await self.of_all(list(submission_ids))
+        return any(
+            each.decision is not None and each.decision.verdict == "approve" for each in known.values()
+        )
+
     async def of_all(self, submission_ids: list[str]) -> dict[str, Progress]:
         """What is known of several submissions; those of which nothing is known are absent."""
         found = self._collection.find({"_id": {"$in": submission_ids}})

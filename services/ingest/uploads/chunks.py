@@ -3,13 +3,13 @@
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NoReturn
 
 from services.ingest.uploads import telemetry
 from services.ingest.uploads.protocol import Checksum, Upload, UploadLimits
-from services.ingest.uploads.store import Uploads
+from services.ingest.uploads.store import Counted, Uploads
 from shared.http.problems import Problem
-from shared.storage.media import QUARANTINE, MediaStore
+from shared.storage.media import QUARANTINE, MediaStore, StorageFull
 
 CHECKSUM_MISMATCH: Final = 460
 """tus's own status code."""
@@ -35,6 +35,19 @@ class Quarantine:
         """Remove pieces; those that are not there are no failure."""
         for name in names:
             await self._store.delete(f"{QUARANTINE}{upload_id}/{name}")
+
+    async def keep_only(self, upload_id: str, names: Sequence[str]) -> None:
+        """Remove every other piece of an upload."""
+        kept = {f"{QUARANTINE}{upload_id}/{name}" for name in names}
+        for path in await self._store.list(f"{QUARANTINE}{upload_id}/"):
+            if path not in kept:
+                await self._store.delete(path)
+
+    async def require_room(self, length: int, spare: int) -> None:
+        """Whether so many bytes may come and leave room to everything else. Raises `StorageFull` when not."""
+        free = await self._store.free()
+        if free is not None and free - length < spare:
+            raise StorageFull("the mark for uploads")
 
     async def remove_all(self, upload_id: str) -> None:
         """Remove every piece of an upload, counted or not."""
@@ -67,8 +80,21 @@ class Incoming:
         self._buffer = bytearray()
         self._pending: list[str] = []
         self._written = upload.offset
+        self._writer = secrets.token_hex(8)
         self.offset = upload.offset
         """How many bytes count."""
+
+    async def begin(self) -> None:
+        """Become the one who writes this upload, and remove what whoever wrote before has left that does not count.
+
+        Raises 409 `upload_conflict` when the upload does not stand where the body begins. So of an upload never more
+        lies in the store than was announced, and one piece of each request that has not noticed yet that it lost.
+        """
+        earlier = await self._uploads.begin_writing(self._upload, self.offset, self._writer)
+        if earlier is None:
+            raise conflict()
+        if earlier:
+            await self._quarantine.keep_only(self._upload.id, await self._uploads.parts(self._upload))
 
     async def take(self, data: bytes) -> None:
         """Take some bytes. Raises 413 `upload_too_long`, and what `_count` raises."""
@@ -94,7 +120,7 @@ class Incoming:
                 "upload_checksum_mismatch",
                 "The bytes that arrived are not those that were sent. Send the same piece again.",
             )
-        await self._count()
+        await self._count(last=True)
 
     async def break_off(self) -> None:
         """The connection has ended early: what arrived counts, but for a body that can no longer be checked."""
@@ -112,22 +138,33 @@ class Incoming:
     async def _write(self, count: int) -> None:
         if count == 0:
             return
+        await self._require_writer()
         data = bytes(self._buffer[:count])
         self._pending.append(await self._quarantine.write(self._upload.id, self._written, data))
         del self._buffer[:count]
         self._written += count
         if self._checksum is None:
             await self._count()
+        else:
+            await self._require_writer()
 
-    async def _count(self) -> None:
-        """Move the offset over the pending pieces. Raises 409 `upload_conflict` when somebody else moved it."""
+    async def _require_writer(self) -> None:
+        """What waits for its checksum does not lie here for longer than it is ours to write. Raises as `_count` does."""
+        if self._checksum is not None and not await self._uploads.writes(self._upload, self._writer):
+            await self._lose()
+
+    async def _lose(self) -> NoReturn:
+        await self.drop()
+        telemetry.upload_conflicted(self._upload.id)
+        raise conflict()
+
+    async def _count(self, *, last: bool = False) -> None:
+        """Move the offset over the pending pieces. Raises 409 `upload_conflict` when somebody else writes now."""
         if not self._pending:
             return
-        now = datetime.now(UTC)
-        if not await self._uploads.advance(self._upload, self.offset, self._pending, self._written, now):
-            await self.drop()
-            telemetry.upload_conflicted(self._upload.id)
-            raise conflict()
+        counted = Counted(tuple(self._pending), self.offset, self._written, last=last)
+        if not await self._uploads.advance(self._upload, self._writer, counted, datetime.now(UTC)):
+            await self._lose()
         telemetry.upload_advanced(self._written - self.offset)
         self.offset, self._pending = self._written, []
 

@@ -37,10 +37,10 @@ class Leases:
         self.seconds = seconds
 
     async def take(self, token: str, now: datetime) -> Lease | None:
-        """Lease the upload that has waited longest, if one is due."""
+        """Lease the upload whose turn it is, if one is due: each owner's first before anybody's second."""
         due = (
             await self._rows.find({"due_at": {"$lte": now}}, {"due_at": 1})
-            .sort("due_at", 1)
+            .sort([("turn", 1), ("due_at", 1)])
             .limit(WINDOW)
             .to_list(WINDOW)
         )
@@ -105,7 +105,7 @@ class Leases:
         else:
             fields = {"state": "refused", "refusal": {"code": verdict.code, "detail": verdict.detail}}
         done = await self._rows.update_one(
-            _held(lease), {"$set": fields, "$unset": {"lease": "", "due_at": "", "parts": ""}}
+            _held(lease), {"$set": fields, "$unset": {"lease": "", "due_at": "", "turn": "", "parts": ""}}
         )
         if done.matched_count == 0 and isinstance(verdict, Cleaned):
             # The upload may have ended after its file was stored: name the file there, so that it is swept away.

@@ -36,6 +36,14 @@ class UploadLimits:
     """Uploads of one person that no submission has claimed yet."""
     open_bytes: int = 6 * 1024 * 1024 * 1024
     """Their announced bytes together."""
+    held_bytes: int = 60 * 1024 * 1024 * 1024
+    """All that lies here of one person, what submissions keep included."""
+    newcomer_uploads: int = 20
+    """Open uploads of somebody of whom nothing with a photo or video was approved yet."""
+    newcomer_bytes: int = 3 * 1024 * 1024 * 1024
+    """All that lies here of such a person."""
+    spare_bytes: int = 1024 * 1024 * 1024
+    """Room on the disk that uploads leave to everything else: nothing new is begun or taken below it."""
     lifetime: timedelta = timedelta(hours=24)
     """After the last byte arrived; then an unclaimed upload is removed."""
     piece_bytes: int = 2 * 1024 * 1024
@@ -61,6 +69,38 @@ class Upload:
     refusal: Refusal | None = None
     kept_by: tuple[str, ...] = ()
     """Submissions that hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What lies here of one person, by the bytes that were announced: no request can bring more than it said."""
+
+    open_uploads: int
+    """Those that no submission uses yet."""
+    open_bytes: int
+    all_bytes: int
+    """With those that submissions keep."""
+
+
+def require_quota(held: Held, length: int, limits: UploadLimits, *, newcomer: bool) -> None:
+    """Whether a person may begin one more upload. Raises 429 `upload_quota`."""
+    most, room = limits.open_uploads, limits.held_bytes
+    if newcomer:
+        most, room = min(most, limits.newcomer_uploads), min(room, limits.newcomer_bytes)
+    if held.open_uploads >= most or held.open_bytes + length > limits.open_bytes:
+        raise Problem(
+            429,
+            "upload_quota",
+            f"You have {held.open_uploads} uploads that no submission uses yet. Send or delete some of them first.",
+            headers={"Retry-After": "60"},
+        )
+    if held.all_bytes + length > room:
+        raise Problem(
+            429,
+            "upload_quota",
+            "Your photos and videos take all the room that one person has here. Send smaller ones, or withdraw something.",
+            headers={"Retry-After": "3600"},
+        )
 
 
 def parse_metadata(header: str) -> Mapping[str, str]:

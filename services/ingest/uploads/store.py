@@ -5,15 +5,16 @@ document names it, and the document names it by compare-and-set on the offset: o
 one wins, and a piece that lost, or that was written by a process that died, is swept away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Final
+from typing import Final, TypeAlias
 
 from services.ingest.media_safety.model import Refusal
 from services.ingest.uploads import telemetry
 from services.ingest.uploads.bell import Bell
-from services.ingest.uploads.protocol import Upload, UploadLimits
+from services.ingest.uploads.protocol import Held, Upload, UploadLimits, require_quota
 from shared.events import Media
 from shared.http.problems import Problem
 from shared.storage.document import Document
@@ -26,12 +27,29 @@ CLAIM_SAFE: Final = timedelta(hours=1)
 """A claimed upload does not expire sooner than this, so that its submission can be stored meanwhile."""
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Pieces that hold the bytes from `start` until before `end`."""
+
+    pieces: tuple[str, ...]
+    start: int
+    end: int
+    last: bool = False
+    """Whether the request that brought them has ended."""
+
+
+Approved: TypeAlias = Callable[[Sequence[str]], Awaitable[bool]]
+"""Whether any of these submissions was approved."""
+LOOKED_AT: Final = 20
+"""So many of a person's latest submissions tell whether they are a newcomer."""
+
+
 class Uploads:
     """The uploads of everybody."""
 
-    def __init__(self, database: Database, limits: UploadLimits) -> None:
+    def __init__(self, database: Database, limits: UploadLimits, approved: Approved) -> None:
         self._rows: Collection = database["uploads"]
-        self._limits = limits
+        self._limits, self._approved = limits, approved
         self.arrived = Bell()
         """Rings when an upload is complete and waits for its screening."""
         self.screened = Bell()
@@ -40,59 +58,97 @@ class Uploads:
     async def prepare(self) -> None:
         """The indexes that every query of uploads runs on."""
         await self._rows.create_index([("owner", 1), ("created_at", 1)])
-        await self._rows.create_index("due_at", sparse=True)
+        await self._rows.create_index([("turn", 1), ("due_at", 1)], sparse=True)
         await self._rows.create_index("expires_at", sparse=True)
         await self._rows.create_index("gone_at", sparse=True)
         await self._rows.create_index("sha256", sparse=True)
 
     async def create(self, upload: Upload) -> None:
-        """Begin an upload. Raises 429 `upload_quota` when the person has too much open; then nothing is begun.
+        """Begin an upload. Raises 429 `upload_quota` when the person has too much here; then nothing is begun.
 
         The row is written first and counted then, oldest first, so that of many at once just those over the quota fail.
         """
         await self._rows.insert_one(_row(upload))
-        mine = self._rows.find(
-            {"owner": upload.owner, "created_at": {"$lte": upload.created_at}},
-            {"length": 1, "state": 1, "expires_at": 1, "created_at": 1},
-        )
-        others = [row async for row in mine if _is_open(row) and row["_id"] != upload.id]
-        total = upload.length + sum(row["length"] for row in others)
-        if len(others) >= self._limits.open_uploads or total > self._limits.open_bytes:
+        try:
+            held, kept_by = await self._held(upload)
+            newcomer = not kept_by or not await self._approved(kept_by)
+            require_quota(held, upload.length, self._limits, newcomer=newcomer)
+        except BaseException:
             await self._rows.delete_one({"_id": upload.id})
-            raise Problem(
-                429,
-                "upload_quota",
-                f"You have {len(others)} uploads that no submission uses yet. Send or delete some of them first.",
-                headers={"Retry-After": "60"},
-            )
+            raise
         telemetry.upload_begun(upload.id, upload.length)
         await self._complete_if_empty(upload)
 
+    async def _held(self, upload: Upload) -> tuple[Held, list[str]]:
+        """What lies here of the person beside this upload, and the submissions that use it, newest first."""
+        mine = self._rows.find(
+            {"owner": upload.owner, "created_at": {"$lte": upload.created_at}, "state": {"$ne": "gone"}},
+            {"length": 1, "state": 1, "expires_at": 1, "kept_by": 1},
+        )
+        rows = [row async for row in mine.sort("created_at", -1) if row["_id"] != upload.id]
+        waiting = [row["length"] for row in rows if _is_open(row)]
+        kept = [row["length"] for row in rows if row["kept_by"]]
+        users = list(dict.fromkeys(one for row in rows for one in row["kept_by"]))[:LOOKED_AT]
+        return Held(len(waiting), sum(waiting), sum(waiting) + sum(kept)), users
+
+    async def begin_writing(self, upload: Upload, offset: int, writer: str) -> str | None:
+        """Become the one who writes an upload, from `offset` on; whoever did before has lost it, and is named.
+
+        Nothing when the upload does not stand there. A client that comes back need not wait until its old connection
+        has been found dead.
+        """
+        row = await self._rows.find_one({"_id": upload.id}, {"writer": 1})
+        done = await self._rows.update_one(
+            {"_id": upload.id, "offset": offset, "state": "receiving"}, {"$set": {"writer": writer}}
+        )
+        return str((row or {}).get("writer", "")) if done.matched_count else None
+
+    async def writes(self, upload: Upload, writer: str) -> bool:
+        """Whether this is still the one who writes."""
+        found = await self._rows.find_one(
+            {"_id": upload.id, "writer": writer, "state": "receiving"}, {"_id": 1}
+        )
+        return found is not None
+
+    async def parts(self, upload: Upload) -> tuple[str, ...]:
+        """The names of the pieces that count."""
+        row = await self._rows.find_one({"_id": upload.id}, {"parts": 1})
+        return tuple(row.get("parts", ())) if row else ()
+
     async def _complete_if_empty(self, upload: Upload) -> None:
         if upload.length == 0:
-            now = datetime.now(UTC)
-            await self._rows.update_one({"_id": upload.id}, {"$set": {"state": "complete", "due_at": now}})
+            await self._rows.update_one(
+                {"_id": upload.id}, {"$set": await self._due(upload, datetime.now(UTC))}
+            )
             self.arrived.ring()
+
+    async def _due(self, upload: Upload, now: datetime) -> Document:
+        """What makes an upload wait for its screening: behind as many others as its owner has waiting already.
+
+        So one person's hundred files take turns with everybody else's first.
+        """
+        before = {"owner": upload.owner, "state": {"$in": ["complete", "screening"]}}
+        return {"state": "complete", "due_at": now, "turn": await self._rows.count_documents(before)}
 
     async def find(self, upload_id: str) -> Upload | None:
         """The upload as it stands now."""
         row = await self._rows.find_one({"_id": upload_id}, WITHOUT_PARTS)
         return None if row is None else _upload(row)
 
-    async def advance(
-        self, upload: Upload, start: int, pieces: Sequence[str], end: int, now: datetime
-    ) -> bool:
-        """Count `pieces`, which hold the bytes from `start` until before `end`, if nobody came first."""
-        fields: Document = {"offset": end, "expires_at": now + self._limits.lifetime}
-        if end == upload.length:
-            fields |= {"state": "complete", "due_at": now}
+    async def advance(self, upload: Upload, writer: str, counted: Counted, now: datetime) -> bool:
+        """Count pieces, if this is still the one who writes."""
+        fields: Document = {"offset": counted.end, "expires_at": now + self._limits.lifetime}
+        whole = counted.end == upload.length
+        if whole:
+            fields |= await self._due(upload, now)
+        rest: Document = {"$unset": {"writer": ""}} if whole or counted.last else {}
         done = await self._rows.update_one(
-            {"_id": upload.id, "offset": start, "state": "receiving"},
-            {"$set": fields, "$push": {"parts": {"$each": list(pieces)}}},
+            {"_id": upload.id, "offset": counted.start, "state": "receiving", "writer": writer},
+            {"$set": fields, "$push": {"parts": {"$each": list(counted.pieces)}}, **rest},
         )
-        if done.matched_count == 0 and not await self._counts(upload.id, pieces):
+        if done.matched_count == 0 and not await self._counts(upload.id, counted.pieces):
             return False
-        if end == upload.length:
+        if whole:
             telemetry.upload_completed(upload.id, upload.length)
             self.arrived.ring()
         return True
@@ -162,7 +218,15 @@ class Uploads:
 
 def gone(now: datetime) -> Document:
     """The update that ends an upload."""
-    unset = {"due_at": "", "lease": "", "expires_at": "", "parts": "", "metadata": ""}
+    unset = {
+        "due_at": "",
+        "turn": "",
+        "lease": "",
+        "writer": "",
+        "expires_at": "",
+        "parts": "",
+        "metadata": "",
+    }
     return {"$set": {"state": "gone", "gone_at": now}, "$unset": unset}
 
 

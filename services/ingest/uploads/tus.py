@@ -105,9 +105,11 @@ def routes(uploads: Uploads, quarantine: Quarantine, guard: Guard, limits: Uploa
         )
         carries = request.headers.get("content-type", "") == CONTENT_TYPE
         checksum = parse_checksum(request.headers.get("upload-checksum")) if carries else None
+        await quarantine.require_room(upload.length, limits.spare_bytes)
         await uploads.create(upload)
         incoming = Incoming(uploads, quarantine, upload, checksum, limits)
         if carries:
+            await incoming.begin()
             await _receive(request, incoming, limits)
         # Relative to the address that was asked: with a slash at its end, that is one level further down.
         below = "" if request.url.path.endswith("/") else "uploads/"
@@ -142,7 +144,9 @@ def routes(uploads: Uploads, quarantine: Quarantine, guard: Guard, limits: Uploa
         checksum = parse_checksum(request.headers.get("upload-checksum"))
         if given + (whole_number(request.headers.get("content-length")) or 0) > upload.length:
             raise too_long(upload)
+        await quarantine.require_room(upload.length - upload.offset, limits.spare_bytes)
         incoming = Incoming(uploads, quarantine, upload, checksum, limits)
+        await incoming.begin()
         await _receive(request, incoming, limits)
         return Response(status_code=204, headers=_progress(upload, incoming.offset))
 

@@ -229,6 +229,44 @@ async def test_duplicate_and_misplaced_pieces_change_nothing(
     assert await arrived(database, home, url) == content
 
 
+async def test_requests_side_by_side_bring_no_more_than_was_announced(
+    start: Start, http: httpx.AsyncClient, home: Path, database: Database
+) -> None:
+    server, content = start(), random.Random(11).randbytes(12 * MIB)
+    url = await begun(http, server, len(content))
+    right = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    most = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal most
+        for at in range(0, len(content), MIB):
+            yield content[at : at + MIB]
+            most = max(
+                most, sum(path.stat().st_size for path in (home / "media").rglob("*-*") if path.is_file())
+            )
+
+    answers = await asyncio.gather(
+        *(patch(http, url, 0, body(), **{"Upload-Checksum": f"sha256 {right}"}) for _ in range(5))
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [204, 409, 409, 409, 409]
+    assert await arrived(database, home, url) == content
+    assert most <= len(content) + 5 * 2 * MIB
+    assert len(await MediaStore(f"file://{home / 'media'}").list("quarantine/")) == 6
+
+
+async def test_below_the_mark_nothing_new_is_begun(
+    start: Start, http: httpx.AsyncClient, database: Database
+) -> None:
+    server = start(f"spare={1 << 60}")
+
+    answer = await http.post(f"{server.url}/v1/uploads", headers={**TUS, "Upload-Length": "10"})
+
+    assert (answer.status_code, answer.json()["type"]) == (507, "urn:konullu:problem:storage_full")
+    assert answer.headers["Retry-After"] == "60"
+    assert await database["uploads"].find_one({}) is None
+
+
 async def test_a_body_with_a_wrong_checksum_does_not_count(
     start: Start, http: httpx.AsyncClient, home: Path, database: Database
 ) -> None:

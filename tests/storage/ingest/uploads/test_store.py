@@ -1,8 +1,9 @@
 """Uploads in the store: the offset, the verdict and the removal are each one write that only one can win."""
 
 import asyncio
+import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,12 +15,12 @@ from services.ingest.media_safety.sandbox import LocalSandbox
 from services.ingest.uploads.chunks import Incoming, Quarantine
 from services.ingest.uploads.cleanup import Sweep
 from services.ingest.uploads.leases import Lease, Leases
-from services.ingest.uploads.protocol import Upload, UploadLimits
+from services.ingest.uploads.protocol import Checksum, Upload, UploadLimits
 from services.ingest.uploads.scan_job import Screening
-from services.ingest.uploads.store import Uploads
+from services.ingest.uploads.store import Counted, Uploads
 from shared.failures import Unavailable
 from shared.http.problems import Problem
-from shared.storage.media import MediaStore
+from shared.storage.media import MediaStore, StorageFull
 from shared.storage.mongo import Database
 from tests.support.builders import media_corpus as corpus
 
@@ -40,7 +41,7 @@ def quarantine(store: MediaStore) -> Quarantine:
 
 @pytest.fixture
 async def uploads(database: Database) -> Uploads:
-    made = Uploads(database, LIMITS)
+    made = Uploads(database, LIMITS, approved)
     await made.prepare()
     return made
 
@@ -53,6 +54,10 @@ def leases(database: Database, uploads: Uploads) -> Leases:
 @pytest.fixture
 def sweep(database: Database, quarantine: Quarantine, store: MediaStore, tmp_path: Path) -> Sweep:
     return Sweep(database, quarantine, store, tmp_path / "screening")
+
+
+async def approved(submissions: Sequence[str]) -> bool:
+    return "approved" in submissions
 
 
 def now() -> datetime:
@@ -69,6 +74,7 @@ async def sent(
     uploads: Uploads, quarantine: Quarantine, upload: Upload, content: bytes, limits: UploadLimits = LIMITS
 ) -> None:
     incoming = Incoming(uploads, quarantine, upload, None, limits)
+    await incoming.begin()
     await incoming.take(content)
     await incoming.finish()
 
@@ -93,6 +99,7 @@ async def test_bytes_count_piece_by_piece(uploads: Uploads, quarantine: Quaranti
     upload = await begun(uploads, 10)
     incoming = Incoming(uploads, quarantine, upload, None, LIMITS)
 
+    await incoming.begin()
     await incoming.take(b"0123456")
     halfway = await uploads.find("u1")
     await incoming.take(b"789")
@@ -120,6 +127,94 @@ async def test_of_many_who_bring_the_same_bytes_one_wins(
     assert [len(names) for names in (await quarantine.all()).values()] == [1]
 
 
+async def test_of_an_upload_never_more_lies_here_than_was_announced(
+    uploads: Uploads, quarantine: Quarantine, leases: Leases
+) -> None:
+    upload, text = await begun(uploads, 40), bytes(range(40))
+    checksum = Checksum("sha256", hashlib.sha256(text).digest())
+    writers = [Incoming(uploads, quarantine, upload, checksum, LIMITS) for _ in range(5)]
+
+    for writer in writers:
+        await writer.begin()
+        await writer.take(text[:36])
+        assert await lying(quarantine) == 36
+    for loser in writers[:-1]:
+        with pytest.raises(Problem) as refused:
+            await loser.take(text[36:])
+        assert (refused.value.status, refused.value.code) == (409, "upload_conflict")
+    await writers[-1].take(text[36:])
+    await writers[-1].finish()
+
+    assert await lying(quarantine) == 40
+    assert await content(quarantine, await taken(leases)) == text
+
+
+async def lying(quarantine: Quarantine) -> int:
+    pieces = [(upload, name) for upload, names in (await quarantine.all()).items() for name in names]
+    return sum([len(data) for each in pieces async for data in quarantine.read(*each)])
+
+
+async def test_a_client_that_comes_back_goes_on_though_its_old_connection_still_stands(
+    uploads: Uploads, quarantine: Quarantine, leases: Leases
+) -> None:
+    upload = await begun(uploads, 8)
+    old, new = (Incoming(uploads, quarantine, upload, None, LIMITS) for _ in range(2))
+    await old.begin()
+    await old.take(b"01")
+    await new.begin()
+
+    await new.take(b"0123")
+    with pytest.raises(Problem, match="upload_conflict"):
+        await old.take(b"23")
+    await new.take(b"4567")
+    await new.finish()
+
+    assert await content(quarantine, await taken(leases)) == b"01234567"
+
+
+async def test_everybodys_first_file_is_screened_before_anybodys_second(
+    uploads: Uploads, quarantine: Quarantine, leases: Leases, roomy: Uploads
+) -> None:
+    for owner, count in (("many", 5), ("leyla", 1), ("mehmet", 2)):
+        for number in range(count):
+            upload = await begun(roomy, 3, f"{owner}-{number}", owner)
+            await sent(roomy, quarantine, upload, b"abc", ROOMY)
+
+    order = []
+    for number in range(8):
+        lease = await leases.take(f"token {number}", now())
+        assert lease is not None
+        order.append(lease.upload_id.partition("-")[0])
+
+    assert order == ["many", "leyla", "mehmet", "many", "mehmet", "many", "many", "many"]
+
+
+async def test_what_submissions_keep_counts_as_well(database: Database, quarantine: Quarantine) -> None:
+    limits = UploadLimits(held_bytes=100, newcomer_bytes=50)
+    uploads = Uploads(database, limits, approved)
+    for name, submission in (("u1", "pending"), ("u2", "approved")):
+        upload = await begun(uploads, 20, name)
+        await sent(uploads, quarantine, upload, bytes(20), limits)
+        await database["uploads"].update_one({"_id": name}, {"$set": {"state": "clean"}})
+        await uploads.keep([name], submission)
+        if submission == "pending":
+            with pytest.raises(Problem, match="upload_quota"):
+                await begun(uploads, 31, "too much for a newcomer")
+
+    await begun(uploads, 60, "u3")
+    with pytest.raises(Problem, match="upload_quota"):
+        await begun(uploads, 1, "one too many")
+
+
+async def test_uploads_leave_room_to_everything_else(quarantine: Quarantine, store: MediaStore) -> None:
+    free = await store.free()
+    assert free is not None
+
+    await quarantine.require_room(1, free // 2)
+    with pytest.raises(StorageFull):
+        await quarantine.require_room(free // 2 + free // 4, free // 2)
+
+
 async def test_an_offset_that_has_moved_is_a_conflict(uploads: Uploads, quarantine: Quarantine) -> None:
     upload = await begun(uploads)
     await sent(uploads, quarantine, upload, b"0123")
@@ -135,8 +230,10 @@ async def test_a_write_that_the_driver_repeats_still_counts_once(
 ) -> None:
     upload = await begun(uploads)
 
-    first = await uploads.advance(upload, 0, ["0-aa"], 4, now())
-    again = await uploads.advance(upload, 0, ["0-aa"], 4, now())
+    await uploads.begin_writing(upload, 0, "w")
+
+    first = await uploads.advance(upload, "w", Counted(("0-aa",), 0, 4, last=True), now())
+    again = await uploads.advance(upload, "w", Counted(("0-aa",), 0, 4, last=True), now())
 
     assert (first, again) == (True, True)
     after = await uploads.find("u1")
@@ -381,7 +478,8 @@ async def test_pieces_that_never_counted_are_swept_and_those_that_may_count_are_
     assert list(await quarantine.all()) == ["u1"]
     assert under_way in (await quarantine.all())["u1"]
     assert len((await quarantine.all())["u1"]) == 2
-    assert await uploads.advance(upload, 4, [under_way], 8, now())
+    await uploads.begin_writing(upload, 4, "w")
+    assert await uploads.advance(upload, "w", Counted((under_way,), 4, 8), now())
     assert await content(quarantine, await taken(leases)) == b"01234567"
 
 
@@ -410,7 +508,7 @@ async def screening(
 
 @pytest.fixture
 def roomy(database: Database) -> Uploads:
-    return Uploads(database, ROOMY)
+    return Uploads(database, ROOMY, approved)
 
 
 async def test_a_photo_goes_from_pieces_to_a_clean_file(

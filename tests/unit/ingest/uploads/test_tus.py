@@ -8,10 +8,12 @@ import pytest
 from services.ingest.uploads.bell import Bell
 from services.ingest.uploads.cleanup import orphans
 from services.ingest.uploads.protocol import (
+    Held,
     UploadLimits,
     parse_checksum,
     parse_metadata,
     require_length,
+    require_quota,
     whole_number,
 )
 from shared.http.problems import Problem
@@ -132,3 +134,34 @@ async def test_a_ring_between_looking_and_waiting_is_heard() -> None:
     await bell.heard(ring, 5)
 
     assert ring.is_set()
+
+
+@pytest.mark.parametrize(
+    ("held", "length", "newcomer", "fits"),
+    [
+        (Held(0, 0, 0), 50, True, True),
+        (Held(0, 0, 0), 51, True, False),
+        (Held(0, 0, 40), 11, True, False),
+        (Held(2, 0, 0), 1, True, False),
+        (Held(2, 0, 0), 1, False, True),
+        (Held(5, 0, 0), 1, False, False),
+        (Held(1, 60, 60), 40, False, True),
+        (Held(1, 60, 60), 41, False, False),
+        (Held(0, 0, 200), 0, False, True),
+        (Held(0, 0, 200), 1, False, False),
+    ],
+)
+def test_a_person_has_so_much_room_and_a_newcomer_less(
+    held: Held, length: int, newcomer: bool, fits: bool
+) -> None:
+    limits = UploadLimits(
+        open_uploads=5, open_bytes=100, held_bytes=200, newcomer_uploads=2, newcomer_bytes=50
+    )
+    if fits:
+        require_quota(held, length, limits, newcomer=newcomer)
+        return
+    with pytest.raises(Problem) as refused:
+        require_quota(held, length, limits, newcomer=newcomer)
+
+    assert (refused.value.status, refused.value.code) == (429, "upload_quota")
+    assert "Retry-After" in (refused.value.headers or {})
