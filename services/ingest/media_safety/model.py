@@ -5,10 +5,27 @@ Pure and light on purpose: the sandboxed worker imports this file before it open
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, TypeAlias
+from typing import BinaryIO, Final, Literal, TypeAlias
 
 Code = Literal["media_truncated", "media_type", "media_too_large", "media_bomb", "media_undecodable"]
 CleanType = Literal["image/jpeg", "image/png", "video/mp4"]
+
+ACCEPTED_TYPES: Final = (
+    "image/jpeg",
+    "image/jpg",
+    "image/png",
+    "image/webp",
+    "image/heic",
+    "image/heif",
+    "image/heic-sequence",
+    "image/heif-sequence",
+    "video/mp4",
+    "video/quicktime",
+    "video/x-m4v",
+)
+"""What the page offers to choose and the server begins to take. What a file is, its content tells in the end."""
+UNTOLD_TYPES: Final = ("", "application/octet-stream")
+"""What is said of a file whose type the sender does not know."""
 
 PHOTO_ADVICE = "Send a JPEG, PNG, WebP or HEIF photo, or an MP4 or MOV video."
 

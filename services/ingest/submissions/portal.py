@@ -13,6 +13,7 @@ from uuid import uuid4
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from services.ingest.media_safety.model import ACCEPTED_TYPES
 from services.ingest.people import codes
 from services.ingest.status.rules import Progress
 from services.ingest.submissions import forms as page_forms
@@ -173,6 +174,7 @@ class Portal:
             mistakes=mistakes,
             limits=self._campaign.limits,
             uploads_url=UPLOADS,
+            accepted=",".join(ACCEPTED_TYPES),
             revising=of is not None,
             wish=decision if decision and decision.verdict == "request_changes" else None,
             back=f"/send/{of[0].submission_id}" if of else "/send",

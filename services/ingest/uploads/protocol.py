@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
-from services.ingest.media_safety.model import Refusal
+from services.ingest.media_safety.model import ACCEPTED_TYPES, PHOTO_ADVICE, UNTOLD_TYPES, Refusal
 from shared.events import Media
 from shared.http.problems import Problem
 
@@ -124,6 +124,13 @@ def _bad_metadata(reason: str) -> Problem:
         f"Upload-Metadata cannot be read: {reason}. Send comma-separated `key base64` pairs, or leave it out."
     )
     return Problem(400, "upload_metadata", text)
+
+
+def require_type(metadata: Mapping[str, str]) -> None:
+    """Whether a file of the announced type can be taken at all. Raises 415 `media_type`."""
+    told = metadata.get("filetype", "").partition(";")[0].strip().lower()
+    if told not in ACCEPTED_TYPES and told not in UNTOLD_TYPES:
+        raise Problem(415, "media_type", f"Files of the type {told} are not taken. {PHOTO_ADVICE}")
 
 
 def require_length(header: str | None, metadata: Mapping[str, str], limits: UploadLimits) -> int:

@@ -25,6 +25,7 @@ from services.ingest.uploads.protocol import (
     parse_checksum,
     parse_metadata,
     require_length,
+    require_type,
     whole_number,
 )
 from services.ingest.uploads.store import Uploads
@@ -95,6 +96,7 @@ def routes(uploads: Uploads, quarantine: Quarantine, guard: Guard, limits: Uploa
         """Begin an upload, with its first bytes if the body carries them."""
         header = request.headers.get("upload-metadata", "")
         metadata, now = parse_metadata(header), datetime.now(UTC)
+        require_type(metadata)
         upload = Upload(
             id=secrets.token_hex(16),
             owner=principal.person_id,

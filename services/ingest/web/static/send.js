@@ -91,7 +91,8 @@ const begin = (file) => {
     item.querySelector("[name=upload_id]").value = "";
     say(status, error.status === 413 ? "sayTooLarge" : error.status === 401 ? "saySignIn" : "sayRefused");
     const why = item.querySelector("[data-why]");
-    why.textContent = error.message;
+    const known = `why${(error.code ?? "").replace(/(^|_)([a-z])/g, (_, __, letter) => letter.toUpperCase())}`;
+    why.textContent = form.dataset[known] ?? error.message;
     why.hidden = false;
   }).finally(() => {
     showTotal();

@@ -7,9 +7,10 @@ const GONE = new Set([404, 410]);
 const LONGEST_WAIT = 30;
 
 export class Refused extends Error {
-  constructor(status, detail) {
+  // code: the stable name of the reason, for which the page has words in the person's language
+  constructor(status, { code = "", detail = "" }) {
     super(detail);
-    this.status = status;
+    Object.assign(this, { status, code });
   }
 }
 
@@ -32,7 +33,10 @@ const send = (method, url, headers, body, onSent, signal) => new Promise((resolv
 });
 
 const problemOf = (request) => {
-  try { return JSON.parse(request.responseText).detail; } catch { return request.statusText; }
+  try {
+    const { type, detail } = JSON.parse(request.responseText);
+    return { code: type.split(":").at(-1), detail };
+  } catch { return { detail: request.statusText }; }
 };
 
 const answered = (request) => {
@@ -97,7 +101,7 @@ export class Upload {
       const answer = await fetch(this.url, { headers: this.headers, signal: this.stopper.signal }).catch(() => null);
       const known = answer?.ok ? await answer.json() : {};
       if (known.state === "clean") return known;
-      if (known.refusal) throw new Refused(422, known.refusal.detail);
+      if (known.refusal) throw new Refused(422, known.refusal);
       await pause(1, this.stopper.signal);
     }
     return null;

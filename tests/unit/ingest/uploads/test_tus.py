@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+from pathlib import Path
 
 import pytest
 
+from services.ingest.media_safety.model import ACCEPTED_TYPES, ADVICE
 from services.ingest.uploads.bell import Bell
 from services.ingest.uploads.cleanup import orphans
 from services.ingest.uploads.protocol import (
@@ -14,6 +16,7 @@ from services.ingest.uploads.protocol import (
     parse_metadata,
     require_length,
     require_quota,
+    require_type,
     whole_number,
 )
 from shared.http.problems import Problem
@@ -165,3 +168,39 @@ def test_a_person_has_so_much_room_and_a_newcomer_less(
 
     assert (refused.value.status, refused.value.code) == (429, "upload_quota")
     assert "Retry-After" in (refused.value.headers or {})
+
+
+@pytest.mark.parametrize(
+    "told", [*ACCEPTED_TYPES, "", "application/octet-stream", "IMAGE/JPEG", "video/mp4; codecs=avc1"]
+)
+def test_a_file_of_a_type_that_the_page_offers_is_begun(told: str) -> None:
+    require_type({"filetype": told})
+    require_type({})
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "video/webm",
+        "image/gif",
+        "image/svg+xml",
+        "text/html",
+        "application/pdf",
+        "audio/mpeg",
+        "image/avif",
+        "nonsense",
+    ],
+)
+def test_a_file_of_any_other_type_is_refused_before_its_first_byte(told: str) -> None:
+    with pytest.raises(Problem) as refused:
+        require_type({"filetype": told})
+
+    assert (refused.value.status, refused.value.code) == (415, "media_type")
+
+
+def test_the_page_and_the_server_have_one_list_and_the_page_has_words_for_every_refusal() -> None:
+    page = (Path(__file__).parents[4] / "services/ingest/web/form.html").read_text()
+
+    assert 'accept="{{ accepted }}"' in page
+    for code in (*ADVICE, "upload_quota"):
+        assert f'data-why-{code.replace("_", "-")}="{{{{ _(' in page
