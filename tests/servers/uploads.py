@@ -26,6 +26,8 @@ from shared.storage.media import MediaStore, StorageFull
 from shared.storage.mongo import connect
 
 LEASE_SECONDS = 1.0
+NO_MARK = -(1 << 40)
+"""So that disks can be filled to the last byte."""
 
 
 class Room(MediaStore):
@@ -52,9 +54,8 @@ async def main(port: int, mongo_url: str, name: str, home: Path, *options: str) 
     address = f"file://{home / 'media'}"
     rooms = [int(option.removeprefix("room=")) for option in options if option.startswith("room=")]
     store = Room(address, rooms[0]) if rooms else MediaStore(address)
-    limits = UploadLimits(
-        spare_bytes=next((int(each[6:]) for each in options if each.startswith("spare=")), 0)
-    )
+    marks = [int(option.removeprefix("spare=")) for option in options if option.startswith("spare=")]
+    limits = UploadLimits(spare_bytes=marks[0] if marks else NO_MARK)
     uploads, quarantine = Uploads(database, limits, nobody_is_known), Quarantine(store)
     leases = Leases(database, uploads, LEASE_SECONDS)
     screening = Screening(leases, quarantine, store, LocalSandbox(), home / "screening", Limits())
