@@ -10,7 +10,7 @@ import pytest
 from services.ingest.media_safety.metadata_check import leaks
 from services.ingest.media_safety.model import Cleaned, Limits, Refusal, Verdict
 from services.ingest.media_safety.sandbox import LocalSandbox, make_safe
-from tests.unit.ingest.media_safety import films
+from tests.support.builders import films
 
 Pass = Callable[[bytes], Awaitable[Verdict]]
 

@@ -10,7 +10,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from tests.unit.ingest.media_corpus import gradient
+from tests.support.builders.media_corpus import gradient
 
 RATE = 24
 TURNS = {
