@@ -18,6 +18,7 @@ from tests.browser.conftest import FLAGS
 from tests.demo.drawn import photo
 from tests.demo.items import ALTERNATIVE_TEXTS, ITEMS
 from tests.support.people import Line, Staff, Volunteer, eventually
+from tests.support.processes import within
 from tests.support.stack import Stack, stack
 
 DOCS: Final = Path(__file__).parents[2] / "docs" / "shots"
@@ -96,7 +97,7 @@ async def filled(built: Stack, line: Line) -> list[Shot]:
         return {d["state"] for d in await editor.deliveries(first)} == {"posted"}
 
     await eventually(posted, seconds=60, what="the first one published")
-    async with asyncio.timeout(30):
+    async with within(30):
         for number, name in enumerate(decided[:6]):
             for delivery in await editor.deliveries(name):
                 for _ in range(number + 1):

@@ -13,7 +13,7 @@ from services.moderation.settings import ModerationSettings
 from shared.identity.tokens import OwnKeys, signing_key
 from tests.support.builders.submissions import submission
 from tests.support.moderators import Person, submitted
-from tests.support.processes import Server, start_mongo, start_nats
+from tests.support.processes import Server, start_mongo, start_nats, within
 from tests.support.running import Running, provisioned, running, settings_for
 
 MODERATORS: Final = 6
@@ -78,7 +78,7 @@ async def test_a_decision_while_the_database_restarts_is_done_or_answered_503_an
                 mongo.kill()
                 await asyncio.to_thread(mongo.start)
 
-        async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
+        async with within(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
             group.create_task(restart())
             for number in range(MODERATORS):
                 group.create_task(decide_all(f"moderator-{number}"))

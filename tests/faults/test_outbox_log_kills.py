@@ -17,6 +17,7 @@ from shared.events import SUBMISSION_WITHDRAWN
 from shared.storage.document import Document
 from shared.storage.mongo import Database, connect
 from tests.faults.inserting import EACH, POINTS, STANDING, events_of, log_of
+from tests.support.processes import within
 from tests.support.running import provisioned, settings_for
 
 STREAM = SUBMISSION_WITHDRAWN.stream
@@ -38,7 +39,7 @@ class Inserters:
         """All lines up to one that begins with this word."""
         assert self._parent.stdout is not None
         lines: list[str] = []
-        async with asyncio.timeout(120):
+        async with within(120):
             while not lines or not lines[-1].startswith(last):
                 line = await self._parent.stdout.readline()
                 assert line, lines
@@ -59,7 +60,7 @@ async def inserters(mongo_url: str, nats_url: str) -> AsyncIterator[Inserters]:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
+    async with within(60):
         while not await condition():
             await asyncio.sleep(0.05)
 

@@ -16,6 +16,7 @@ from shared.events import (
     Topic,
 )
 from shared.identity.tokens import Issuer, Principal, signing_key
+from tests.support.processes import within
 from tests.support.running import Running
 
 
@@ -67,7 +68,7 @@ async def tell(service: Running, topic: Topic[Any], event: Event) -> None:
 
 
 async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
-    async with asyncio.timeout(20):
+    async with within(20):
         while not await holds():
             await asyncio.sleep(0.02)
     assert what

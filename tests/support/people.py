@@ -15,7 +15,7 @@ from tests.support.processes import BUSY
 
 CHUNK: Final = 1 << 20
 TUS: Final = {"Tus-Resumable": "1.0.0"}
-PATIENCE_SECONDS: Final = 120.0
+PATIENCE_SECONDS: Final = 240.0
 TRY_AGAIN: Final = frozenset({409, 429, 500, 502, 503, 504})
 
 
@@ -33,7 +33,7 @@ class Line:
     repeated: int = 0
 
     def __post_init__(self) -> None:
-        self.http = httpx.AsyncClient(base_url=self.url, timeout=15, limits=httpx.Limits(max_connections=100))
+        self.http = httpx.AsyncClient(base_url=self.url, timeout=30, limits=httpx.Limits(max_connections=100))
 
     async def ask(
         self, method: str, path: str, *, again_on: frozenset[int] = TRY_AGAIN - {409}, **options: Any

@@ -1,5 +1,6 @@
 """Real server processes for tests: started on free ports, ended by their own id, gone with the test run."""
 
+import asyncio
 import fcntl
 import os
 import random
@@ -80,6 +81,11 @@ def until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
             text = f"{what}: not within {seconds} s"
             raise TimeoutError(text)
         time.sleep(0.05)
+
+
+def within(seconds: float) -> asyncio.Timeout:
+    """A deadline for what is awaited, which a busy machine moves."""
+    return asyncio.timeout(seconds * BUSY)
 
 
 def answers(port: int) -> bool:

@@ -16,7 +16,7 @@ from shared.identity.tokens import Keys
 from shared.runtime.service import Parts, Process, Runtime, build_runtime, create_app, wire
 from shared.settings import Settings
 from shared.storage.mongo import connect
-from tests.support.processes import free_base
+from tests.support.processes import free_base, within
 
 
 @dataclass
@@ -69,7 +69,7 @@ async def running(
         await process.start()
         try:
             if wait:
-                async with asyncio.timeout(30):
+                async with within(30):
                     while not runtime.health.ready and process.refusal is None:
                         await asyncio.sleep(0.02)
             yield Running(runtime, parts, process, app, http)

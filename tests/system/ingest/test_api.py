@@ -28,6 +28,7 @@ from shared.events import (
     Verdict,
 )
 from shared.identity.tokens import OwnKeys, signing_key
+from tests.support.processes import within
 from tests.support.running import Running, provisioned, running, settings_for
 
 CAMPAIGN = """
@@ -236,7 +237,7 @@ async def test_an_accepted_submission_reaches_its_stream_and_what_is_told_reache
     await tell(ingest, DELIVERY_CHANGED, delivered(submission_id))
     await tell(ingest, REACH_TOTALLED, reached(submission_id))
     ledger = await until(ingest, author, submission_id, "published")
-    async with asyncio.timeout(10):
+    async with within(10):
         while not ledger["reach"]:
             ledger = await look_up(ingest, author, submission_id)
     assert ledger["published_text"] == "Düzəldilmiş mətn"
@@ -374,7 +375,7 @@ async def look_up(ingest: Running, author: dict[str, str], submission_id: str) -
 
 async def until(ingest: Running, author: dict[str, str], submission_id: str, state: str) -> dict[str, Any]:
     """The ledger, once it has come to this state."""
-    async with asyncio.timeout(10):
+    async with within(10):
         while (ledger := await look_up(ingest, author, submission_id))["state"] != state:
             await asyncio.sleep(0.02)
     return ledger

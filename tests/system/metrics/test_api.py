@@ -41,7 +41,7 @@ from shared.events import (
 from shared.identity.tokens import Issuer, OwnKeys, Principal, signing_key
 from tests.support.builders.reach_events import click, delivery, history, sample
 from tests.support.builders.reach_reference import Totals, reference
-from tests.support.processes import Server, start_nats
+from tests.support.processes import Server, start_nats, within
 from tests.support.running import Running, provisioned, running, settings_for
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/126.0 Mobile Safari/537.36"}
@@ -109,7 +109,7 @@ class Metrics:
 
 async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
     try:
-        async with asyncio.timeout(SECONDS):
+        async with within(SECONDS):
             while not await holds():
                 await asyncio.sleep(0.05)
     except TimeoutError:

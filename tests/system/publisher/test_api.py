@@ -33,6 +33,7 @@ from tests.servers.plain import Incoming, PlainServer, Reply
 from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.webhook import SECRET, WebhookServer
 from tests.support.builders.publications import NOON, approval_of
+from tests.support.processes import within
 from tests.support.running import Running, provisioned, running, settings_for
 
 DECISIONS, FORGED, TOKENS = (Ed25519PrivateKey.generate() for _ in range(3))
@@ -110,7 +111,7 @@ async def until(what: Callable[[], Awaitable[object]], wanted: object) -> None:
     """Wait until `what()` is `wanted`."""
     seen: object = None
     try:
-        async with asyncio.timeout(20):
+        async with within(20):
             while (seen := await what()) != wanted:
                 await asyncio.sleep(0.05)
     except TimeoutError:

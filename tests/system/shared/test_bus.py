@@ -19,7 +19,7 @@ from shared.events import STAFF_CHANGED, SUBMISSION_WITHDRAWN, Scopes, StaffChan
 from shared.failures import Unavailable, Unprocessable
 from shared.runtime.service import Parts, Runtime
 from shared.settings import Settings
-from tests.support.processes import Server, start_mongo, start_nats
+from tests.support.processes import Server, start_mongo, start_nats, within
 from tests.support.running import Running, provisioned, running, settings_for
 
 WITHDRAWN = SUBMISSION_WITHDRAWN
@@ -75,7 +75,7 @@ def service(handle: Callable[[SubmissionWithdrawn], Awaitable[None]]) -> Callabl
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
+    async with within(seconds):
         while not await condition():
             await asyncio.sleep(0.02)
 

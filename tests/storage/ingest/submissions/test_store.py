@@ -23,6 +23,7 @@ from shared.events import (
 from shared.failures import Failure, attempt
 from shared.storage.document import Document
 from shared.storage.mongo import Database, connect, is_unavailable
+from tests.support.processes import within
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AUTHOR = "author-1"
@@ -90,7 +91,7 @@ async def test_its_event_follows_from_what_is_stored_and_is_published(
     assert isinstance(event, SubmissionReceived)
     assert (event.version, event.revision, event.body, event.media) == (1, 1, DRAFT.body, (PHOTO,))
     assert event.occurred_at == NOW + timedelta(milliseconds=123)
-    async with asyncio.timeout(10):
+    async with within(10):
         while not published:
             await asyncio.sleep(0.01)
     stored = await submissions.collection.find_one({})
@@ -117,7 +118,7 @@ async def test_a_repeated_key_with_another_content_never_tells_the_other_content
     await submissions.accept(AUTHOR, manuscript(), NOW)
     await submissions.accept(AUTHOR, manuscript(fingerprint="other", title="Başqa"), NOW)
     await submissions.accept(AUTHOR, manuscript("k2"), NOW)
-    async with asyncio.timeout(10):
+    async with within(10):
         while len({entry["event_id"] for entry in published}) < 2:
             await asyncio.sleep(0.01)
 

@@ -1,6 +1,5 @@
 """The outbox on the real database, on both drivers: nothing is dropped, nothing is invented, order is kept."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from shared.bus.outbox import Relay, appended, embedded, entry, merge, prepare
 from shared.events import SUBMISSION_WITHDRAWN, SubmissionWithdrawn
 from shared.failures import Unavailable
 from shared.storage.mongo import Collection, Database
+from tests.support.processes import within
 
 TOPIC = SUBMISSION_WITHDRAWN
 
@@ -147,7 +147,7 @@ async def test_a_document_whose_relay_died_between_taking_out_and_unmarking_is_u
     broker, behind = Broker(), event()
     await things.insert_one({"_id": 1, "outbox": [], "outbox_since": datetime.now(UTC)})
     await things.insert_one({"_id": 2, **embedded(entry(TOPIC, behind))})
-    async with asyncio.timeout(10):
+    async with within(10):
         await Relay([things], broker).drain()  # type: ignore[arg-type]  # as above
 
     assert [message_id for _, message_id in broker.stored] == [str(behind.event_id)]

@@ -17,6 +17,7 @@ from shared.events import SUBMISSION_WITHDRAWN, SubmissionWithdrawn
 from shared.failures import Failure, Unavailable, attempt
 from shared.storage.document import Document
 from shared.storage.mongo import Collection, Database
+from tests.support.processes import within
 
 NAMESPACE = UUID("00000000-0000-0000-0000-0000000000b0")
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -117,7 +118,7 @@ def documents(*names: object, body: str = "first") -> list[Document]:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
+    async with within(30):
         while not await condition():
             await asyncio.sleep(0.01)
 

@@ -8,6 +8,7 @@ import pytest
 
 from shared.concurrency.batcher import Batcher
 from shared.failures import Failure, attempt
+from tests.support.processes import within
 
 
 @dataclass
@@ -32,7 +33,7 @@ async def results(work: Work, items: Sequence[int], most: int = 100) -> list[int
     calls = [asyncio.create_task(attempt(batcher.call(each))) for each in items]
     await asyncio.sleep(0)
     work.gate.set()
-    async with asyncio.timeout(10):
+    async with within(10):
         return await asyncio.gather(*calls)
 
 
@@ -57,7 +58,7 @@ async def test_work_that_breaks_leaves_nobody_waiting_and_the_next_is_done(break
     batcher = Batcher(work, most=2)
     work.gate.set()
 
-    async with asyncio.timeout(10):
+    async with within(10):
         answers = await asyncio.gather(*(attempt(batcher.call(each)) for each in (1, breaking, 3, 4)))
         after = await batcher.call(5)
 
@@ -76,7 +77,7 @@ async def test_callers_are_let_go_when_the_work_is_cancelled(begun: bool) -> Non
     [worker] = [task for task in asyncio.all_tasks() if task.get_name() == "batcher"]
     worker.cancel()
 
-    async with asyncio.timeout(10):
+    async with within(10):
         ended = await asyncio.gather(*calls, return_exceptions=True)
 
     assert all(isinstance(each, asyncio.CancelledError) for each in ended)
@@ -90,5 +91,5 @@ async def test_a_caller_that_goes_away_takes_nobody_along() -> None:
     leaving.cancel()
     work.gate.set()
 
-    async with asyncio.timeout(10):
+    async with within(10):
         assert await staying == 4

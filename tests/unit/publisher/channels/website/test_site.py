@@ -19,6 +19,7 @@ from shared.events import AiUse, Attribution
 from shared.storage.media import MediaStore
 from tests.support.builders.posts import PLANNED, SITE, correction, stored
 from tests.support.builders.site_items import Page, campaign, delivery
+from tests.support.processes import within
 
 
 @pytest.fixture
@@ -284,7 +285,7 @@ async def test_the_keeper_writes_indexes_by_itself(site: Site, website: Website,
     keeping = asyncio.create_task(site.keep())
     await website.commit(delivery(1), {})
 
-    async with asyncio.timeout(10):
+    async with within(10):
         while (
             not (folder / "az/feed.json").exists()
             or not json.loads((folder / "az/feed.json").read_text())["items"]
