@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic, time
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import Any, Final, Literal, NamedTuple, Protocol, get_args
 from urllib.parse import urlsplit
 
 import jwt
@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.concurrency.single_flight import SingleFlight
 from shared.events import Role, Scopes, StaffChanged
 from shared.http.problems import Problem
 from shared.storage.mongo import Collection
@@ -234,12 +235,22 @@ def _refused(code: str, detail: str) -> Problem:
     return Problem(401, code, detail, headers={"WWW-Authenticate": f'Bearer error="{code}"'})
 
 
+class _Standing(NamedTuple):
+    """What the store said of a person, and when."""
+
+    read_at: float
+    epoch: int
+    active: bool
+    ended: frozenset[str]
+
+
 class Epochs:
     """Since when a person's tokens count: a read model of `people.staff_changed`, or ingest's own people."""
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
-        self._seen: dict[str, tuple[float, int, bool, frozenset[str]]] = {}
+        self._seen: dict[str, _Standing] = {}
+        self._reading: SingleFlight[str, _Standing] = SingleFlight()
         self._changes = 0
 
     async def apply(self, event: StaffChanged) -> None:
@@ -263,33 +274,34 @@ class Epochs:
     def forget(self, person_id: str) -> None:
         """Ask the store at the next check."""
         self._seen.pop(person_id, None)
+        self._reading.forget(person_id)
         self._changes += 1
 
     async def refuses(self, claims: Claims) -> bool:
         """Whether the token counts no more. At most `FRESH_SECONDS` behind the store."""
-        now = monotonic()
         known = self._seen.get(claims.sub)
-        if known is None or now - known[0] > FRESH_SECONDS:
-            changes = self._changes
-            found = (
-                await self._collection.find_one(
-                    {"_id": claims.sub}, {"epoch": 1, "active": 1, "ended_sessions": 1}
-                )
-                or {}
-            )
-            known = (
-                now,
-                int(found.get("epoch", 0)),
-                bool(found.get("active", True)),
-                frozenset(found.get("ended_sessions", ())),
-            )
-            if len(self._seen) >= MOST_REMEMBERED:
-                self._seen.clear()
-            # What was read while a change came in may be from before it, and must not be remembered.
-            if changes == self._changes:
-                self._seen[claims.sub] = known
-        _, epoch, active, ended = known
-        return claims.epoch < epoch or not active or (claims.sid is not None and claims.sid in ended)
+        if known is None or monotonic() - known.read_at > FRESH_SECONDS:
+            # One person's many connections, whose knowledge ages at the same moment, ask once.
+            known = await self._reading.get(claims.sub, lambda: self._read(claims.sub))
+        ended = claims.sid is not None and claims.sid in known.ended
+        return claims.epoch < known.epoch or not known.active or ended
+
+    async def _read(self, person_id: str) -> _Standing:
+        began, changes = monotonic(), self._changes
+        wanted = {"epoch": 1, "active": 1, "ended_sessions": 1}
+        found = await self._collection.find_one({"_id": person_id}, wanted) or {}
+        known = _Standing(
+            began,
+            int(found.get("epoch", 0)),
+            bool(found.get("active", True)),
+            frozenset(found.get("ended_sessions", ())),
+        )
+        if len(self._seen) >= MOST_REMEMBERED:
+            self._seen.clear()
+        # What was read while a change came in may be from before it, and must not be remembered.
+        if changes == self._changes:
+            self._seen[person_id] = known
+        return known
 
 
 def csrf_token(cookie: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -42,6 +43,12 @@ def start_tracing(service: str, endpoint: str | None) -> TracerProvider:
     return provider
 
 
+@cache
+def _tracer() -> trace.Tracer:
+    """Asked for once: a provider goes through all its tracers at every asking."""
+    return trace.get_tracer("konullu")
+
+
 def current_traceparent() -> str | None:
     """The W3C `traceparent` of the span that is current, if one is."""
     carrier: dict[str, str] = {}
@@ -64,7 +71,7 @@ def continued(name: str, traceparent: str | None) -> str | None:
         return current_traceparent()
     request = trace.get_current_span().get_span_context()
     links = [trace.Link(request)] if request.is_valid else []
-    span = trace.get_tracer("konullu").start_span(name, context=context_of(traceparent), links=links)
+    span = _tracer().start_span(name, context=context_of(traceparent), links=links)
     span.end()
     return _traceparent_of(span)
 
@@ -78,7 +85,7 @@ def _traceparent_of(span: trace.Span) -> str | None:
 @contextmanager
 def publishing_span(subject: str, traceparent: str | None) -> Iterator[dict[str, str]]:
     """A span for one publish, child of the write that caused it; yields the headers that carry it on."""
-    tracer = trace.get_tracer("konullu")
+    tracer = _tracer()
     with tracer.start_as_current_span(
         f"{subject} publish", context=context_of(traceparent), kind=SpanKind.PRODUCER
     ):
@@ -93,7 +100,7 @@ def processing_spans(messages: Sequence[tuple[str, str | None]]) -> Iterator[Non
 
     Meanwhile `batch_traceparents` tells how each of them is continued.
     """
-    tracer = trace.get_tracer("konullu")
+    tracer = _tracer()
     spans = [
         tracer.start_span(f"{subject} process", context=context_of(traceparent), kind=SpanKind.CONSUMER)
         for subject, traceparent in messages

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from shared.events import Scopes, StaffChanged
@@ -52,3 +53,22 @@ async def test_what_is_read_while_a_change_comes_in_is_not_remembered(database: 
             await asyncio.sleep(0)
         await asyncio.gather(*reading)
         assert await epochs.refuses(claims)
+
+
+async def test_many_who_ask_at_once_with_one_token_ask_the_store_once(database: Database) -> None:
+    reads = 0
+
+    class Counted:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(database["epochs"], name)
+
+        async def find_one(self, *arguments: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            return await database["epochs"].find_one(*arguments)
+
+    epochs = Epochs(Counted())  # type: ignore[arg-type]  # the real collection, counted
+    await epochs.apply(change(1, epoch=1))
+
+    assert await asyncio.gather(*(epochs.refuses(CLAIMS) for _ in range(64))) == [False] * 64
+    assert reads == 1
