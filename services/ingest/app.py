@@ -29,6 +29,7 @@ from shared.bus.consuming import consume_batches
 from shared.bus.outbox import publish_entry
 from shared.campaign.model import Campaign, CampaignError
 from shared.events import CASE_CHANGED, DELIVERY_CHANGED
+from shared.http.body_limit import Bodies
 from shared.http.problems import ConfigurationError
 from shared.identity.tokens import Guard, Issuer, OwnKeys, Principal, signing_key
 from shared.runtime.service import Parts, Runtime
@@ -105,8 +106,12 @@ def assemble(runtime: Runtime) -> Parts:
         prepare=[people.prepare, submissions.prepare, log.prepare, *upload_parts.prepare],
         context={"ledger": ledger},
         jobs={**upload_parts.jobs, **ledger_jobs, "received": log.run},
-        on_stop=[log.close],
-        long_bodies=["/v1/uploads"],
+        on_stop=[*upload_parts.on_stop, log.close],
+        bodies=Bodies(
+            texts_at=["/v1/submissions", "/send"],
+            characters=campaign.limits.characters,
+            streams_at=["/v1/uploads"],
+        ),
     )
 
 

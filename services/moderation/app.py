@@ -22,6 +22,7 @@ from services.moderation.settings import ModerationSettings
 from shared.bus.consuming import consume_batches
 from shared.campaign.model import Campaign, CampaignError
 from shared.events import SUBMISSION_RECEIVED
+from shared.http.body_limit import Bodies
 from shared.http.problems import ConfigurationError
 from shared.identity.tokens import signing_key
 from shared.runtime.service import Parts, Runtime
@@ -72,6 +73,7 @@ def assemble(runtime: Runtime) -> Parts:
     console = pages.Console(shell, desk, photos, campaign)
     handlers.wire(runtime.broker)
     return Parts(
+        bodies=Bodies(texts_at=["/v1/decisions", pages.HOME], characters=campaign.limits.characters),
         routers=[
             api.routes(desk, photos, runtime.guard, key.public_key()),
             shell.static_router(),

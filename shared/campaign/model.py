@@ -20,6 +20,7 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 
 from shared.campaign import defaults as campaign_defaults
@@ -52,6 +53,12 @@ REQUIRED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "telegram": (("chat",), ("token",)),
 }
 """Per kind: keys and credentials without which it cannot work. Other kinds are checked by their adapters."""
+
+
+NAME_CHARACTERS = 100
+"""What a hashtag, a credit or the id of an upload has at most."""
+MOST_CHARACTERS = 140_000
+"""More texts than this would not fit into one event, nor through the gateway, in every script."""
 
 
 class CampaignError(ValueError):
@@ -106,6 +113,22 @@ class Limits(_Part):
     media: Annotated[int, Field(ge=0)] = 10
     photo_bytes: Annotated[int, Field(ge=1)] = 40_000_000
     video_bytes: Annotated[int, Field(ge=1)] = 2_147_483_648
+
+    @property
+    def characters(self) -> int:
+        """The characters of all texts of a submission and of a decision on it together, at most."""
+        media = self.media * (self.alt + NAME_CHARACTERS)
+        return self.title + self.body + self.note + media + (self.hashtags + 1) * NAME_CHARACTERS
+
+    @model_validator(mode="after")
+    def _in_one_event(self) -> Self:
+        if self.characters > MOST_CHARACTERS:
+            text = (
+                f"the texts of a submission could have {self.characters} characters together; "
+                f"lower title, body, note, alt, hashtags or media until it is {MOST_CHARACTERS} at most"
+            )
+            raise ValueError(text)
+        return self
 
 
 class Reported(_Part):

@@ -1,6 +1,7 @@
 """How much a request may bring: refused before more than that is read, and before anybody asks who sent it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -10,26 +11,60 @@ from shared.http.problems import Problem
 
 JSON_BYTES: Final = 64 * 1024
 FORM_BYTES: Final = 512 * 1024
-"""A form writes each byte of a letter as three characters; the longest text in any script fits."""
+"""A form writes each byte of a letter as three characters."""
 FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+STREAMED: Final = "application/offset+octet-stream"
+"""The one kind of body that is read piece by piece, by a route that knows whose it is and how long it may be."""
+BYTES_PER_CHARACTER: Final = 27
+"""The most that one character, counted when normalised, can take in a body: decomposed, and every byte or unit escaped."""
+FRAME_BYTES: Final = 32 * 1024
+"""What a body holds beside its texts: names of fields, ids, codes."""
+
+
+def bytes_for(characters: int) -> int:
+    """The bytes of a body that can hold texts of so many characters, in any script and however they are written."""
+    return FRAME_BYTES + characters * BYTES_PER_CHARACTER
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Where a service takes more than `JSON_BYTES` and `FORM_BYTES`. Paths stand for what is below them, too."""
+
+    texts_at: Sequence[str] = ()
+    characters: int = 0
+    """The characters of the longest texts that a body at `texts_at` may bring."""
+    streams_at: Sequence[str] = ()
+    """Where a body of the kind `STREAMED` may have any length."""
+
+    def most(self, path: str, kind: str) -> int | None:
+        """The bytes that a body of this kind may have at this path; any number without."""
+        if kind == STREAMED and _below(path, self.streams_at):
+            return None
+        most = FORM_BYTES if kind in FORMS else JSON_BYTES
+        return max(most, bytes_for(self.characters)) if _below(path, self.texts_at) else most
+
+
+def _below(path: str, places: Sequence[str]) -> bool:
+    return any(path == place or path.startswith(f"{place}/") for place in places)
 
 
 class BodyLimit:
     """ASGI middleware: answers 413 `body_too_large`. A smaller body is read whole before the application is called."""
 
-    def __init__(self, app: ASGIApp, *, except_below: Sequence[str] = ()) -> None:
-        """`except_below` names paths whose routes take bodies of any length, piece by piece."""
-        self._app = app
-        self._except_below = tuple(except_below)
+    def __init__(self, app: ASGIApp, *, bodies: Bodies) -> None:
+        self._app, self._bodies = app, bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See `ASGIApp`."""
-        if scope["type"] != "http" or any(scope["path"].startswith(path) for path in self._except_below):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
-        most = FORM_BYTES if kind in FORMS else JSON_BYTES
+        most = self._bodies.most(scope["path"], kind)
+        if most is None:
+            await self._app(scope, receive, send)
+            return
         announced = headers.get("content-length", "")
         first = None if announced.isdigit() and int(announced) > most else await _read(receive, most)
         if first is None:

@@ -42,8 +42,9 @@ from shared.bus.streams import CONSUMERS, Drift, drift
 from shared.events import STAFF_CHANGED
 from shared.failures import Failure, attempt, keep_running
 from shared.http import problems
-from shared.http.body_limit import BodyLimit
+from shared.http.body_limit import Bodies, BodyLimit
 from shared.http.head import HeadAsGet
+from shared.http.singular_headers import SingularHeaders
 from shared.identity.remote_keys import RemoteKeys
 from shared.identity.tokens import Epochs, Guard, Keys
 from shared.observability.health import Health
@@ -98,8 +99,8 @@ class Parts:
     context: Mapping[str, object] = field(default_factory=dict)
     """What handlers get through `Context(name)`."""
     on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
-    long_bodies: Sequence[str] = ()
-    """Paths below which a request may bring any number of bytes; see `shared.http.body_limit` for the others."""
+    bodies: Bodies = field(default_factory=Bodies)
+    """Where a request may bring more than elsewhere."""
 
 
 def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) -> Runtime:
@@ -294,8 +295,9 @@ def create_app(process: Process) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    app.add_middleware(BodyLimit, except_below=process.parts.long_bodies)
+    app.add_middleware(BodyLimit, bodies=process.parts.bodies)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(SingularHeaders)
 
     @app.get("/livez", include_in_schema=False)
     async def livez() -> PlainTextResponse:

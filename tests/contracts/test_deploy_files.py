@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from deploy.container import secrets, with_secrets
+from shared.campaign.model import MOST_CHARACTERS
+from shared.http.body_limit import FORM_BYTES, JSON_BYTES, bytes_for
 from tests.support.processes import BIN
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +110,13 @@ def test_the_gateways_file_is_valid_in_each_of_its_forms(tmp_path: Path) -> None
         said = _run(BIN / "caddy", "validate", "--adapter", "caddyfile", "--config", caddyfile, **environment)
         assert "Valid configuration" in said
     assert _run(BIN / "caddy", "fmt", caddyfile) == caddyfile.read_text()
+
+
+def test_the_gateway_lets_everything_through_that_a_service_takes() -> None:
+    found = re.search(r"max_size (\d+)MB", (ROOT / "deploy/caddy/Caddyfile").read_text())
+
+    assert found is not None
+    assert int(found[1]) * 1_000_000 >= max(bytes_for(MOST_CHARACTERS), FORM_BYTES, JSON_BYTES)
 
 
 def test_a_clusters_broker_accepts_its_file_and_its_users(tmp_path: Path) -> None:

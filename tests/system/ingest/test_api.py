@@ -140,7 +140,8 @@ async def test_two_hundred_at_once_under_one_key_are_one_submission(ingest: Runn
         ({"titel": "a"}, {}, (422, "invalid")),
         ({"ai": {"made": "yes"}}, {}, (422, "invalid")),
         ({"media": ["nothing-there"]}, {}, (422, "upload_unknown")),
-        ({"body": "ş" * 40_000}, {}, (413, "body_too_large")),
+        ({"body": "ş" * 40_000}, {}, (422, "submission_invalid")),
+        ({"body": "ş" * 800_000}, {}, (413, "body_too_large")),
         ({}, {"Authorization": "Bearer forged"}, (401, "token_invalid")),
         ({}, {"Authorization": ""}, (401, "token_missing")),
     ],
@@ -181,6 +182,28 @@ async def test_what_is_no_json_is_refused(
     assert answer.status_code == expected[0], answer.text
     if expected[1] is not None:
         assert problem(answer) == expected[1]
+
+
+@pytest.mark.parametrize("letter", ["ş", "字", "😀"])
+async def test_the_longest_text_is_taken_also_when_every_letter_is_escaped(
+    ingest: Running, letter: str
+) -> None:
+    author = await volunteer(ingest)
+    longest = json.dumps(body(body=letter * 20_000), ensure_ascii=True)
+
+    answer = await ingest.http.post("/v1/submissions", content=longest, headers=_json(headers(author)))
+
+    assert answer.status_code == 202, answer.text
+
+
+async def test_two_keys_are_not_taken_as_one(ingest: Running) -> None:
+    author = await volunteer(ingest)
+    twice = [*headers(author).items(), ("Idempotency-Key", str(uuid4()))]
+
+    answer = await ingest.http.post("/v1/submissions", json=body(), headers=twice)
+
+    assert (answer.status_code, problem(answer)) == (400, "header_repeated")
+    assert await ingest.runtime.database["submissions"].count_documents({}) == 0
 
 
 async def test_text_is_kept_exactly(ingest: Running) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.campaign.fields import text_in
-from shared.campaign.model import Campaign, CampaignError, Channel
+from shared.campaign.model import MOST_CHARACTERS, Campaign, CampaignError, Channel, Limits
 
 FILE = Path("my.yaml")
 MINIMAL = """\
@@ -214,3 +214,12 @@ def test_a_text_falls_back_to_a_language_that_is_there() -> None:
     assert text_in({"en": "a", "az": "b"}, "az-Latn") == "b"
     assert text_in({"ru": "c", "en": "a"}, "tr") == "a"
     assert text_in({"ru": "c"}, "tr") == "c"
+
+
+def test_texts_that_would_not_fit_into_one_event_are_refused() -> None:
+    largest = MOST_CHARACTERS - Limits(body=1).characters + 1
+
+    assert Campaign.parse(f"{MINIMAL}limits: {{body: {largest}}}".encode(), FILE).limits.body == largest
+    [told] = mistakes(f"{MINIMAL}limits: {{body: {largest + 1}}}")
+    assert told.startswith("my.yaml:7: limits: the texts of a submission could have")
+    assert str(MOST_CHARACTERS) in told

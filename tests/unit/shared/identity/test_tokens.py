@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Request
+from starlette.types import Message
 
 from shared.events import Scopes
 from shared.http.problems import Problem
 from shared.identity.tokens import (
+    COOKIE,
+    Claims,
+    Epochs,
+    Guard,
     Issuer,
     OwnKeys,
     Principal,
@@ -134,3 +139,65 @@ async def test_a_form_token_that_is_not_the_sessions_is_refused(given: str | Non
         await _check_same_site(request, "cookie")
 
     assert (caught.value.status, caught.value.code) == (403, "csrf")
+
+
+class Body:
+    """A form on its way, and whether anybody read it."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content, self.read = content, False
+
+    async def receive(self) -> Message:
+        self.read = True
+        return {"type": "http.request", "body": self.content, "more_body": False}
+
+    def to(self, path: str, cookie: str, **more: str) -> Request:
+        headers = {
+            "cookie": f"{COOKIE}={cookie}",
+            "content-type": "application/x-www-form-urlencoded",
+            **more,
+        }
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "http", "method": "POST", "path": path, "headers": raw, "query_string": b""}
+        return Request(scope, self.receive)
+
+
+class NoChanges(Epochs):
+    """Everybody's tokens count."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def refuses(self, claims: Claims) -> bool:
+        return False
+
+
+GUARD = Guard(OwnKeys(KEY.public_key()), NoChanges())
+
+
+async def turned_away(request: Request) -> tuple[int, str]:
+    with pytest.raises(Problem) as caught:
+        await GUARD.any(request)
+    return caught.value.status, caught.value.code
+
+
+@pytest.mark.parametrize("path", ["/send/new", "/v1/uploads", "/v1/submissions"])
+@pytest.mark.parametrize("cookie", ["nonsense", "a.b.c", ""])
+async def test_nobodys_form_is_read_before_the_session_is_known_to_be_good(path: str, cookie: str) -> None:
+    body = Body(b"csrf=x")
+
+    assert (await turned_away(body.to(path, cookie)))[0] == 401
+    assert not body.read
+
+
+async def test_a_forms_field_counts_on_pages_and_is_not_even_read_where_scripts_call() -> None:
+    cookie = Issuer(KEY).issue(LEYLA, now=NOW)
+    form = f"csrf={csrf_token(cookie)}".encode()
+
+    assert await GUARD.any(Body(form).to("/send/new", cookie)) == LEYLA
+    for path in ("/v1/uploads", "/v1/submissions"):
+        body = Body(form)
+        assert await turned_away(body.to(path, cookie)) == (403, "csrf")
+        assert not body.read
+        fine = body.to(path, cookie, **{"x-csrf-token": csrf_token(cookie)})
+        assert await GUARD.any(fine) == LEYLA
