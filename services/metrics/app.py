@@ -26,9 +26,9 @@ from shared.web.pages import Pages
 
 WEB: Final = Path(__file__).parent / "web"
 MOUNT: Final = "/reach"
-READERS: Final = {REACH_CLICKED: 3, REACH_SAMPLED: 3}
-"""Batches of reach in work at a time: while one waits for the store, the others fetch, and what they have fetched shares a
-write. They fit into what the consumers may leave unacknowledged."""
+READERS: Final = {REACH_CLICKED: 2, REACH_SAMPLED: 2}
+"""Batches of reach in work at a time: while one waits for the store, the other goes on, and what they have shares a write.
+With as many on their way, they fit into what the consumers may leave unacknowledged."""
 
 
 def assemble(runtime: Runtime) -> Parts:

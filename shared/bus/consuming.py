@@ -22,6 +22,8 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NoStreamResponseError
 
+from shared.bus.pull import Pull
+from shared.bus.reading import UnderWay
 from shared.bus.streams import DEAD_PREFIX, DEAD_STREAM, consumer_of
 from shared.events import BY_SUBJECT, Topic
 from shared.failures import (
@@ -39,7 +41,7 @@ from shared.failures import (
     settle,
 )
 from shared.observability.health import Health
-from shared.observability.telemetry import buried, processing_spans, redelivered, settled
+from shared.observability.telemetry import BATCH_SECONDS, buried, processing_spans, redelivered, settled
 from shared.settings import Settings
 from shared.storage.mongo import Collection
 
@@ -47,8 +49,6 @@ log = structlog.get_logger()
 
 HANDLER_DEADLINE_SECONDS: Final = 10.0
 PUBLISH_TIMEOUT_SECONDS: Final = 5
-FETCH: Final = 10
-FETCH_TIMEOUT_SECONDS: Final = 5.0
 _SHORT_REPLY: Final = 9
 """Fields of an acknowledgement's subject on a server without a domain."""
 
@@ -280,9 +280,8 @@ class Settler:
             except Unprocessable as error:
                 await self.run(raw, _raiser(error))
         while good:
-            with processing_spans(
-                [(raw.subject, (raw.headers or {}).get("traceparent")) for raw, _ in good if spans]
-            ):
+            traced = [(raw.subject, (raw.headers or {}).get("traceparent")) for raw, _ in good if spans]
+            with BATCH_SECONDS.labels(good[0][0].subject).time(), processing_spans(traced):
                 done = await attempt(handle([(_sequence(raw), event) for raw, event in good]))
             if not isinstance(done, Failure):
                 break
@@ -368,7 +367,7 @@ class _Scope(BaseMiddleware[Any, Any]):
 
 
 def consume(broker: NatsBroker, topic: Topic[Any], *, service: str) -> Callable[[Callable[..., Any]], Any]:
-    """Register a handler for a topic: one event in, return when its effect is stored.
+    """Register a handler for a topic: one event in, return when its effect is stored. `shared.bus.reading` reads for it.
 
     Raises `LookupError` when `shared.bus.streams.CONSUMERS` does not declare the consumer.
     """
@@ -376,7 +375,7 @@ def consume(broker: NatsBroker, topic: Topic[Any], *, service: str) -> Callable[
         topic.subject,
         durable=consumer_of(service, topic).durable,
         stream=JStream(topic.stream, declare=False),
-        pull_sub=PullSub(batch_size=FETCH, timeout=FETCH_TIMEOUT_SECONDS),
+        pull_sub=PullSub(),
         ack_policy=AckPolicy.MANUAL,
         title=f"{topic.subject}:{service}",
     )
@@ -393,21 +392,19 @@ async def consume_batches(
     linger: float = 0.25,
     spans: bool = False,
 ) -> None:
-    """Fetch up to `size` events, hand them over together, acknowledge them together; for ever.
+    """Read up to `size` events, hand them over together, acknowledge them together; for ever.
 
     Used where the work is counting, or where one write does for many. It reads the stream directly, because FastStream's
-    batch mode validates and acknowledges a batch only as a whole. Waits up to `linger` seconds for a batch to fill.
+    batch mode validates and acknowledges a batch only as a whole. Waits up to `linger` seconds for a batch to fill;
+    with 0 it takes what is there.
     FastStream's middlewares see nothing of it: `spans` are for what is part of a submission's trace.
     """
-    consumer = consumer_of(service, topic)
-    subscription = await link.jetstream().pull_subscribe_bind(durable=consumer.durable, stream=topic.stream)
-    while True:
-        messages = await attempt(subscription.fetch(batch=size, timeout=FETCH_TIMEOUT_SECONDS))
-        if isinstance(messages, Failure):
-            await asyncio.sleep(0.05 if isinstance(messages.error, asyncio.TimeoutError) else 1.0)
-            continue
-        if len(messages) < size and linger > 0:
-            more = await attempt(subscription.fetch(batch=size - len(messages), timeout=linger))
-            if not isinstance(more, Failure):
-                messages = [*messages, *more]
-        await settler.run_batch(messages, handle, spans=spans)
+    pull = Pull(link, stream=topic.stream, durable=consumer_of(service, topic).durable, size=size)
+    under_way = UnderWay()
+    try:
+        while True:
+            batch = await pull.take(size, linger)
+            await asyncio.wait([under_way.begin(batch, settler.run_batch(batch, handle, spans=spans))])
+    finally:
+        await pull.close()
+        await under_way.end()

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _BATCH: ContextVar[tuple[str | None, ...]] = ContextVar("batch", default=())
@@ -26,6 +26,9 @@ MESSAGES_SETTLED = Counter(
 MESSAGES_REDELIVERED = Counter("konullu_messages_redelivered_total", "Messages that came again.", ["subject"])
 MESSAGES_BURIED = Counter(
     "konullu_messages_buried_total", "Messages put aside in the DEAD stream.", ["subject"]
+)
+BATCH_SECONDS = Histogram(
+    "konullu_batch_seconds", "How long events that came together took to handle.", ["subject"]
 )
 LOOP_LAG = Gauge("konullu_event_loop_lag_seconds", "How late the event loop woke up, last measured.")
 READY = Gauge("konullu_ready", "1 when the service is ready, else 0.")
@@ -100,9 +103,8 @@ def processing_spans(messages: Sequence[tuple[str, str | None]]) -> Iterator[Non
 
     Meanwhile `batch_traceparents` tells how each of them is continued.
     """
-    tracer = _tracer()
     spans = [
-        tracer.start_span(f"{subject} process", context=context_of(traceparent), kind=SpanKind.CONSUMER)
+        _tracer().start_span(f"{subject} process", context=context_of(traceparent), kind=SpanKind.CONSUMER)
         for subject, traceparent in messages
     ]
     token = _BATCH.set(tuple(_traceparent_of(span) for span in spans))

@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, NoReturn
@@ -38,6 +39,7 @@ from shared.bus.consuming import (
     connection_options,
     consume,
 )
+from shared.bus.reading import read_singly, stand_in
 from shared.bus.streams import CONSUMERS, Drift, drift
 from shared.events import STAFF_CHANGED
 from shared.failures import Failure, attempt, keep_running
@@ -163,6 +165,7 @@ class Process:
         """Why the process must not run; set before `stop` is called."""
         self.stop: Callable[[], None] = lambda: None
         self._tasks: list[asyncio.Task[None]] = []
+        self._readers: list[asyncio.Task[None]] = []
         self._finishing = False
 
     async def start(self) -> None:
@@ -171,10 +174,11 @@ class Process:
         self._spawn("health", self.runtime.health.run())
         self._spawn("bring_up", self._bring_up())
 
-    def _spawn(self, name: str, work: Any) -> None:
+    def _spawn(self, name: str, work: Any) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         task.add_done_callback(self._ended)
         self._tasks.append(task)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Work that runs for ever must not end unnoticed: better a new process than half a one."""
@@ -195,9 +199,13 @@ class Process:
                 self._refuse(found)
                 return
             await asyncio.sleep(1)
+        subscribers = stand_in(runtime.broker.subscribers)
         await self._until_done("broker", runtime.broker.start)
         runtime.health.started = True
         log.info("started", port_base=settings.port_base)
+        for each in subscribers:
+            read = keep_running("reader", partial(read_singly, runtime.link, each))
+            self._readers.append(self._spawn(f"read {each.subject.broker_address}", read))
         self._spawn("relay", keep_running("relay", runtime.relay.run))
         for name, job in self.parts.jobs.items():
             self._spawn(name, keep_running(name, job))
@@ -237,12 +245,19 @@ class Process:
         self.runtime.health.started = False
         for step in self.parts.on_stop:
             await attempt(asyncio.wait_for(step(), GRACE_SECONDS))
+        await _end(self._readers)
         await attempt(asyncio.wait_for(self.runtime.broker.stop(), GRACE_SECONDS + 1))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _end(self._tasks)
         await attempt(asyncio.wait_for(self.runtime.link.close(), 1))
         await attempt(self.runtime.client.close())
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel them and wait for what they still have to do; a broker that hangs holds nobody up."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=GRACE_SECONDS + 1)
 
 
 async def _measure_lag() -> None:
