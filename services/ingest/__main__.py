@@ -2,6 +2,10 @@
 
 import sys
 
+import shared.runtime.lean  # noqa: F401 - imported for its effect
+
+# isort: split
+
 from services.ingest.app import assemble
 from services.ingest.settings import IngestSettings
 from shared.identity.tokens import OwnKeys, signing_key

@@ -8,13 +8,13 @@ broker's window and the consumers' inboxes make the second one have no effect.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
 
 from shared.bus.consuming import Publisher
+from shared.concurrency.wake_up import woken
 from shared.events import BY_SUBJECT, Event, Topic
 from shared.failures import Failure, attempt
 from shared.observability.telemetry import current_traceparent, published, publishing_span
@@ -93,8 +93,7 @@ class Relay:
         loop = asyncio.get_running_loop()
         left_over_at = loop.time() - POLL_SECONDS
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), left_over_at + POLL_SECONDS - loop.time())
+            await woken(self._wake, left_over_at + POLL_SECONDS - loop.time())
             self._wake.clear()
             for collection in self._collections:
                 await self._publish_nudged(collection)

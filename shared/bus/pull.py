@@ -10,7 +10,6 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Final
 
 from nats.aio.client import Client
@@ -18,6 +17,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from shared.bus.streams import ACK_WAIT_SECONDS, SECOND
+from shared.concurrency.wake_up import woken
 from shared.failures import Failure, attempt
 
 EXPIRES_SECONDS: Final = 5.0
@@ -68,9 +68,7 @@ class Pull:
             patience = PATIENCE_SECONDS if self._coming > 0 else REFUSED_PAUSE_SECONDS
             if until is not None:
                 patience = max(0.0, until - now())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(patience):
-                    await self._arrived.wait()
+            await woken(self._arrived, patience)
             self._throw_away_stale(now())
         taken = [self._box.popleft()[1] for _ in range(min(most, len(self._box)))]
         await self._ask(now(), self._size // 2)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from shared.concurrency.wake_up import woken
+
 
 class Bell:
     """Wakes everybody who waits for it."""
@@ -21,8 +23,4 @@ class Bell:
     @staticmethod
     async def heard(ring: asyncio.Event, seconds: float) -> None:
         """Until that ring, at most `seconds`."""
-        try:
-            async with asyncio.timeout(seconds):
-                await ring.wait()
-        except TimeoutError:
-            return
+        await woken(ring, seconds)

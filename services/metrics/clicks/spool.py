@@ -16,6 +16,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from services.metrics import telemetry
+from shared.concurrency.wake_up import woken
 from shared.events import ReachClicked
 from shared.failures import Failure, attempt
 
@@ -188,9 +189,7 @@ class Spool:
         await self._take_over()
         while True:
             await self.drain()
-            try:
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS * 10)
-            except TimeoutError:
+            if not await woken(self._wake, POLL_SECONDS * 10):
                 await self._take_over()
             self._wake.clear()
 

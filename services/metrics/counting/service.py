@@ -34,6 +34,7 @@ from services.metrics.counting.journal import Journal
 from services.metrics.counting.model import Click, Delivery, Sample
 from services.metrics.counting.sums import Sums, Table
 from services.metrics.counting.together import Together
+from shared.concurrency.wake_up import woken
 from shared.failures import Unavailable
 from shared.storage.document import Document
 from shared.storage.mongo import Database, DuplicateKeyError
@@ -211,9 +212,7 @@ class Counts:
         loop = asyncio.get_running_loop()
         kept_at = loop.time()
         while True:
-            try:
-                await asyncio.wait_for(self._written.wait(), FOLLOW_SECONDS)
-            except TimeoutError:
+            if not await woken(self._written, FOLLOW_SECONDS):
                 await self.follow()
             self._written.clear()
             await self._gather()

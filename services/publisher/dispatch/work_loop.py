@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from shared.concurrency.wake_up import woken
 from shared.failures import Failure, Meaning, attempt, backoff, jitter
 
 log = structlog.get_logger()
@@ -120,7 +121,5 @@ class Lane:
         return False
 
     async def _wait(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
-        except TimeoutError:
+        if not await woken(self._wake, POLL_SECONDS):
             self._look = True

@@ -28,6 +28,7 @@ from services.publisher.channels.website.indexes import (
 from services.publisher.channels.website.items import Item, newest_editions
 from services.publisher.channels.website.pages import Masthead, Pages
 from services.publisher.channels.website.shelf import Shelf, media_files
+from shared.concurrency.wake_up import woken
 
 ROUNDS: Final = 20
 """Times in a row that others may get in between before the rest is left to the next round of the job."""
@@ -57,10 +58,7 @@ class Keeper:
         """Compare everything once, then keep it true, for ever."""
         await self.rebuild()
         while True:
-            try:
-                async with asyncio.timeout(BETWEEN_REBUILDS):
-                    await self._changed.wait()
-            except TimeoutError:
+            if not await woken(self._changed, BETWEEN_REBUILDS):
                 await self.rebuild()
                 continue
             await asyncio.sleep(PAUSE)

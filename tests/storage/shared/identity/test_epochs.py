@@ -3,11 +3,13 @@
 import asyncio
 from datetime import UTC, datetime
 from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from shared.events import Scopes, StaffChanged
 from shared.identity.tokens import Claims, Epochs
-from shared.storage.mongo import Database
+from shared.storage.document import Document
+from shared.storage.mongo import Collection, Database
 
 
 def change(version: int, *, epoch: int, active: bool = True, ended: tuple[str, ...] = ()) -> StaffChanged:
@@ -72,3 +74,54 @@ async def test_many_who_ask_at_once_with_one_token_ask_the_store_once(database: 
 
     assert await asyncio.gather(*(epochs.refuses(CLAIMS) for _ in range(64))) == [False] * 64
     assert reads == 1
+
+
+class Counted:
+    """A collection that counts how often it is read, and fails when told to."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        self.reads = 0
+        self.failure: Exception | None = None
+
+    async def find_one(self, *arguments: Any) -> Document | None:
+        self.reads += 1
+        if self.failure is not None:
+            raise self.failure
+        return await self._collection.find_one(*arguments)
+
+
+async def test_many_requests_of_one_person_at_once_read_once(database: Database) -> None:
+    await Epochs(database["epochs"]).apply(change(1, epoch=2))
+    counted = Counted(database["epochs"])
+    epochs = Epochs(cast("Collection", counted))
+    others = [CLAIMS.model_copy(update={"sub": name}) for name in ("orxan", "aytən")]
+
+    refused = await asyncio.gather(*(epochs.refuses(claims) for claims in [CLAIMS, *others] * 64))
+
+    assert refused == [True, False, False] * 64
+    assert counted.reads == 3
+
+
+async def test_one_who_goes_away_while_it_is_read_takes_nothing_from_the_others(database: Database) -> None:
+    epochs = Epochs(database["epochs"])
+    first, second = (asyncio.create_task(epochs.refuses(CLAIMS)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+
+    assert await second is False
+
+
+async def test_a_store_that_is_away_is_told_to_all_who_wait_and_asked_again_by_the_next(
+    database: Database,
+) -> None:
+    counted = Counted(database["epochs"])
+    counted.failure = RuntimeError("away")
+    epochs = Epochs(cast("Collection", counted))
+
+    told = await asyncio.gather(*(epochs.refuses(CLAIMS) for _ in range(5)), return_exceptions=True)
+    counted.failure = None
+
+    assert [str(each) for each in told] == ["away"] * 5
+    assert await epochs.refuses(CLAIMS) is False
+    assert counted.reads == 2
