@@ -14,7 +14,7 @@ from shared.bus.pull import Pull, give_back
 from shared.bus.streams import consumer_of, provision
 from shared.events import REACH_CLICKED
 from shared.settings import Settings
-from tests.processes import Server, start_nats
+from tests.support.processes import Server, start_nats
 
 DURABLE = consumer_of("metrics", REACH_CLICKED).durable
 

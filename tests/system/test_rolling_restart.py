@@ -19,8 +19,8 @@ from shared.events import SUBMISSION_WITHDRAWN as TOPIC
 from shared.events import SubmissionWithdrawn
 from shared.settings import MODERATION, Settings
 from shared.storage.mongo import connect
-from tests.processes import Server, free_base, start_mongo, start_nats
-from tests.running import provisioned, settings_for
+from tests.support.processes import Server, free_base, start_mongo, start_nats
+from tests.support.running import provisioned, settings_for
 
 RESTARTS: Final = 3
 PER_SECOND: Final = 100
@@ -51,7 +51,7 @@ def begin(how: str, settings: Settings, folder: Path) -> Server:
         "MONGO_URL": settings.mongo_url,
     }
     port = base + MODERATION
-    command = [sys.executable, "-m", "tests.system.taking_service", how]
+    command = [sys.executable, "-m", "tests.support.taking_service", how]
     server = Server(command, f"http://127.0.0.1:{port}", port, folder / f"{base}.log", environment)
     server.start()
     return server

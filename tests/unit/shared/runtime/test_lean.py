@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from shared.runtime.lean import KEPT_OUT
-from tests.stack import SERVICES
+from tests.support.stack import SERVICES
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -1,6 +1,6 @@
 """A service that takes its time for each event, singly or together, and notes how often it took it.
 
-`python -m tests.system.taking_service singly|together`, as moderation, with a port base and a home of its own.
+`python -m tests.support.taking_service singly|together`, as moderation, with a port base and a home of its own.
 """
 
 import asyncio
