@@ -14,7 +14,7 @@ from services.metrics.handlers import handlers
 from services.metrics.reports import api
 from services.metrics.reports.breakdown import Breakdowns
 from services.metrics.reports.pages import page_routes
-from services.metrics.reports.totals_publisher import Announcer
+from services.metrics.reports.totals_publisher import TotalsPublisher
 from services.metrics.settings import MetricsSettings
 from shared.bus.consuming import consume_batches
 from shared.campaign.model import Campaign, CampaignError
@@ -29,6 +29,8 @@ MOUNT: Final = "/reach"
 READERS: Final = {REACH_CLICKED: 2, REACH_SAMPLED: 2}
 """Batches of reach in work at a time: while one waits for the store, the other goes on, and what they have shares a write.
 With as many on their way, they fit into what the consumers may leave unacknowledged."""
+LINGER_SECONDS: Final = 0.02
+"""What is part of a submission's way waits so long for company."""
 
 
 def assemble(runtime: Runtime) -> Parts:
@@ -40,7 +42,7 @@ def assemble(runtime: Runtime) -> Parts:
         raise ConfigurationError(str(error)) from error
     counts = Counts(database)
     breakdowns, census = Breakdowns(counts), Census(database)
-    announcer = Announcer(database["totals"], counts, runtime)
+    announcer = TotalsPublisher(database["totals"], counts, runtime)
     links = Links(database["links"], settings.spool / "links.tsv")
 
     async def publish(click: ReachClicked) -> None:
@@ -73,7 +75,11 @@ def assemble(runtime: Runtime) -> Parts:
         outboxes=[announcer.collection],
         jobs={
             **{
-                f"{topic.subject}_{number}": partial(batches, topic, handle)
+                f"{topic.subject}_{number}": (
+                    partial(batches, topic, handle)
+                    if topic in READERS
+                    else partial(batches, topic, handle, linger=LINGER_SECONDS, spans=True)
+                )
                 for topic, handle in handlers(census, counts, links).items()
                 for number in range(READERS.get(topic, 1))
             },

@@ -20,9 +20,17 @@ from services.metrics.app import READERS
 from services.metrics.census.store import Census
 from services.metrics.counting import handlers
 from services.metrics.counting.garbage import collect_rarely
-from services.metrics.counting.model import Click, Delivery, Dims, Sample, code_of, delivery_of, milliseconds
+from services.metrics.counting.model import (
+    CountedClick,
+    CountedDelivery,
+    CountedSample,
+    Dims,
+    code_of,
+    delivery_of,
+    milliseconds,
+)
 from services.metrics.counting.service import Counts
-from services.metrics.reports.breakdown import BY, Breakdowns, Question
+from services.metrics.reports.breakdown import BY, Breakdowns, ReachQuestion
 from services.metrics.reports.campaign import figures_of
 from shared.bus.consuming import Batch, Failures, Publisher, Settler, connection, consume_batches
 from shared.bus.streams import BATCH, consumer_of, provision
@@ -207,7 +215,7 @@ async def p4() -> AsyncIterator[Finding]:
             yield at_least("P4", f"{kind}: counted against one upsert per event", plain / seconds, 30)
 
 
-def large_delivery(chance: Random, number: int) -> Delivery:
+def large_delivery(chance: Random, number: int) -> CountedDelivery:
     """One of many deliveries of a campaign in many countries and languages."""
     delivery_id = f"delivery-{number}"
     dims = Dims(
@@ -217,17 +225,19 @@ def large_delivery(chance: Random, number: int) -> Delivery:
         chance.choice(("youth", "press", "")),
         tuple(chance.sample(HASHTAGS, 2)),
     )
-    return Delivery(code_of(delivery_id), delivery_id, f"submission-{number // 4}", dims)
+    return CountedDelivery(code_of(delivery_id), delivery_id, f"submission-{number // 4}", dims)
 
 
-def large_event(chance: Random, of: Delivery, day: int) -> Click | Sample:
+def large_event(chance: Random, of: CountedDelivery, day: int) -> CountedClick | CountedSample:
     """Three clicks in five events; the rest are what channels say."""
     at = milliseconds(START) + day * 86_400_000 + chance.randrange(3_600_000)
     if chance.random() < 0.6:
-        return Click(chance.getrandbits(128), at, of.code)
+        return CountedClick(chance.getrandbits(128), at, of.code)
     metric, source = chance.choice(("views", "reactions", "reached")), f"{of.dims.channel}:report"
     value = chance.randrange(100_000)
-    return Sample(chance.getrandbits(128), at, of.code, metric, "cumulative", "", "", value, at, source)
+    return CountedSample(
+        chance.getrandbits(128), at, of.code, metric, "cumulative", "", "", value, at, source
+    )
 
 
 async def p6() -> AsyncIterator[Finding]:
@@ -245,8 +255,8 @@ async def p6() -> AsyncIterator[Finding]:
         for portion in range(LARGE // PORTION):
             day = portion * DAYS * PORTION // LARGE
             events = [large_event(chance, chance.choice(deliveries), day) for _ in range(PORTION)]
-            await counts.count([event for event in events if isinstance(event, Click)])
-            await counts.count([event for event in events if isinstance(event, Sample)])
+            await counts.count([event for event in events if isinstance(event, CountedClick)])
+            await counts.count([event for event in events if isinstance(event, CountedSample)])
             if portion % 4 == 0:
                 await counts.drain()
         await counts.drain()
@@ -255,9 +265,11 @@ async def p6() -> AsyncIterator[Finding]:
         slowest = partial(slowest_of, beside=beside)
         yield await slowest("the campaign's totals", [lambda: figures_of(census, counts)])
         ask = Breakdowns(counts)
-        pairs = [Question(pair) for pair in combinations(BY, 2)]
+        pairs = [ReachQuestion(pair) for pair in combinations(BY, 2)]
         month = [
-            Question(pair, "2026-12-01", "2026-12-31") for pair in combinations(BY, 2) if "day" not in pair
+            ReachQuestion(pair, "2026-12-01", "2026-12-31")
+            for pair in combinations(BY, 2)
+            if "day" not in pair
         ]
         yield await slowest("any two-way breakdown", [partial(ask.answer, one) for one in pairs])
         yield await slowest("any two-way breakdown of a month", [partial(ask.answer, one) for one in month])

@@ -61,7 +61,7 @@ _KINDS: Final = {"joined": Joined, "received": Received, "withdrawn": Withdrawn,
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 
 
-class Tally(NamedTuple):
+class CensusTally(NamedTuple):
     """A count and the time of the latest event in it; no time when there was none."""
 
     value: int
@@ -109,7 +109,7 @@ def published(deliveries: Mapping[str, Seen]) -> tuple[int, int]:
     return int(bool(shown)), int(any(one.video for one in shown))
 
 
-class Count:
+class CensusCount:
     """What all facts add up to. Taking in one costs the same however many there were."""
 
     def __init__(self) -> None:
@@ -165,19 +165,19 @@ class Count:
         """When the latest fact of the first of these kinds was, of which there is one."""
         return next((moment(self._at[kind]) for kind in kinds if kind in self._at), None)
 
-    def members(self) -> tuple[Tally, Tally]:
+    def members(self) -> tuple[CensusTally, CensusTally]:
         """How many members, from how many countries."""
         as_of = self._as_of(Joined)
-        return Tally(len(self._members), as_of), Tally(len(self._countries), as_of)
+        return CensusTally(len(self._members), as_of), CensusTally(len(self._countries), as_of)
 
-    def submissions(self) -> dict[str, Tally]:
+    def submissions(self) -> dict[str, CensusTally]:
         """How many were received, and are visible now, and are visible videos; and since when there are deliveries."""
         shown_at = self._as_of(Delivered, Received)
         return {
-            "submissions": Tally(len(self._received), self._as_of(Received)),
-            "published": Tally(self._published, shown_at),
-            "videos": Tally(self._videos, shown_at),
-            "deliveries": Tally(sum(map(len, self._deliveries.values())), self._as_of(Delivered)),
+            "submissions": CensusTally(len(self._received), self._as_of(Received)),
+            "published": CensusTally(self._published, shown_at),
+            "videos": CensusTally(self._videos, shown_at),
+            "deliveries": CensusTally(sum(map(len, self._deliveries.values())), self._as_of(Delivered)),
         }
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from services.metrics.census.model import (
-    Count,
+    CensusCount,
+    CensusTally,
     Fact,
-    Tally,
     facts_in,
     facts_of_items,
     facts_of_people,
@@ -36,7 +36,7 @@ class Census:
         self._database = database
         self._log = NumberedLog(database["census"])
         self._checkpoints = NumberedLog(database["census_checkpoints"])
-        self._count = Count()
+        self._count = CensusCount()
         self._number = 0
         """The last entry that is taken in."""
         self._checkpoint = 0
@@ -67,15 +67,15 @@ class Census:
                 else:
                     await self._follow()
 
-    async def members(self) -> tuple[Tally, Tally]:
+    async def members(self) -> tuple[CensusTally, CensusTally]:
         """How many members, from how many countries."""
         return (await self._latest()).members()
 
-    async def submissions(self) -> dict[str, Tally]:
+    async def submissions(self) -> dict[str, CensusTally]:
         """How many submissions were received, and are visible now, and are visible videos."""
         return (await self._latest()).submissions()
 
-    async def _latest(self) -> Count:
+    async def _latest(self) -> CensusCount:
         async with self._lock:
             await self._follow()
         return self._count

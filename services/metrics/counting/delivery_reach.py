@@ -1,7 +1,7 @@
 """What is known of every delivery's reach, and what a batch of events adds to it. Pure; no clock, no store.
 
-The journal (`journal.py`) is the order in which everything happened. An `Entry` is one step of it: the events it admits,
-and, worked out by the one who writes it, what they change. `Accounts` is what all entries up to a number add up to.
+The journal (`journal.py`) is the order in which everything happened. A `JournalEntry` is one step of it: the events it
+admits, and, worked out by the one who writes it, what they change. `KnownReach` is what all entries up to one add up to.
 """
 
 from collections import OrderedDict
@@ -13,11 +13,11 @@ from zlib import crc32
 from services.metrics.counting.model import (
     REACHED,
     Change,
-    Click,
-    Delivery,
-    Figure,
-    Sample,
-    Span,
+    CountedClick,
+    CountedDelivery,
+    CountedSample,
+    FigureSpan,
+    ObservedFigure,
     changes,
     click_changes,
     day_of,
@@ -30,7 +30,7 @@ SHARDS: Final = 32
 REMEMBERED_IDS: Final = 300_000
 """Ids kept in memory; older slots are read again when an event of theirs comes."""
 
-E = TypeVar("E", Click, Sample)
+E = TypeVar("E", CountedClick, CountedSample)
 Kind = Literal["clicked", "sampled", "known", "rebuilt"]
 
 
@@ -38,25 +38,25 @@ class Figured(NamedTuple):
     """A figure that took its place."""
 
     code: str
-    span: Span
+    span: FigureSpan
     audience: str
-    figure: Figure
+    figure: ObservedFigure
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One step of the journal."""
 
     number: int
     kind: Kind
-    clicks: tuple[Click, ...] = ()
-    samples: tuple[Sample, ...] = ()
+    clicks: tuple[CountedClick, ...] = ()
+    samples: tuple[CountedSample, ...] = ()
     strays: frozenset[str] = frozenset()
     """Codes whose delivery was not known yet."""
     winners: tuple[int, ...] = ()
     """Which of the samples took their place."""
     changes: tuple[Change, ...] = ()
-    known: Delivery | None = None
+    known: CountedDelivery | None = None
     generation: int = 0
     """For `rebuilt`: the counters that are valid from here on."""
     sequences: tuple[int, int] = (0, 0)
@@ -75,9 +75,12 @@ class Entry:
         """The figures that took their place."""
         for index in self.winners:
             sample = self.samples[index]
-            span = Span(sample.metric, sample.kind, sample.day)
+            span = FigureSpan(sample.metric, sample.kind, sample.day)
             yield Figured(
-                sample.code, span, sample.audience, Figure(sample.value, sample.observed, sample.source)
+                sample.code,
+                span,
+                sample.audience,
+                ObservedFigure(sample.value, sample.observed, sample.source),
             )
 
     def codes(self) -> set[str]:
@@ -86,24 +89,24 @@ class Entry:
         return found if self.known is None else found | {self.known.code}
 
     @property
-    def events(self) -> tuple[Click, ...] | tuple[Sample, ...]:
+    def events(self) -> tuple[CountedClick, ...] | tuple[CountedSample, ...]:
         """What it admits, of either kind."""
         return self.clicks or self.samples
 
 
 @dataclass(slots=True)
-class Account:
+class DeliveryReach:
     """The reach of one delivery."""
 
-    delivery: Delivery | None = None
+    delivery: CountedDelivery | None = None
     clicks: dict[str, int] = field(default_factory=dict)
     """By day."""
     clicked_at: int = 0
-    figures: dict[Span, dict[str, Figure]] = field(default_factory=dict)
+    figures: dict[FigureSpan, dict[str, ObservedFigure]] = field(default_factory=dict)
     """By what they stand for, then by audience."""
 
 
-class Memory:
+class AdmittedIds:
     """The ids of admitted events, slot by slot; slots that were not used lately are forgotten and can be read again."""
 
     def __init__(self, limit: int = REMEMBERED_IDS) -> None:
@@ -145,7 +148,7 @@ class Memory:
             self._size -= len(self._slots.pop(oldest))
 
 
-def slots_of(events: Sequence[Click] | Sequence[Sample]) -> set[int]:
+def slots_of(events: Sequence[CountedClick] | Sequence[CountedSample]) -> set[int]:
     """When events occurred."""
     return {event.at // SLOT_MS for event in events}
 
@@ -155,38 +158,45 @@ def shard_of(code: str) -> int:
     return crc32(code.encode()) % SHARDS
 
 
-class Accounts:
+class KnownReach:
     """What all entries of the journal up to `number` add up to."""
 
     def __init__(self, *, remembered: int = REMEMBERED_IDS) -> None:
         self.number = 0
         self.generation = 1
-        self.by_code: dict[str, Account] = {}
+        self.by_code: dict[str, DeliveryReach] = {}
+        self.by_shard: list[list[str]] = [[] for _ in range(SHARDS)]
+        """The same codes by the document that they are kept in."""
         self.by_submission: dict[str, list[str]] = {}
-        self.with_people: set[str] = set()
-        """Codes of deliveries of which it is known how many people they reached."""
+        self.with_people: dict[str, int] = {}
+        """Codes of deliveries of which it is known how many people they reached, with their last change."""
         self.people_changed = 0
-        """Goes up whenever a figure of people reached, or a delivery, comes."""
-        self.memory = Memory(remembered)
+        """Goes up whenever a figure of people reached, or the delivery of one, comes."""
+        self.memory = AdmittedIds(remembered)
 
-    def of(self, code: str) -> Account:
+    def of(self, code: str) -> DeliveryReach:
         """The account of a code, opened when it is the first."""
         account = self.by_code.get(code)
         if account is None:
-            account = self.by_code[code] = Account()
+            account = self.by_code[code] = DeliveryReach()
+            self.by_shard[shard_of(code)].append(code)
         return account
 
-    def figure(self, code: str, span: Span, audience: str, figure: Figure) -> None:
+    def figure(self, code: str, span: FigureSpan, audience: str, figure: ObservedFigure) -> None:
         """From now on this is the figure."""
         self.of(code).figures.setdefault(span, {})[audience] = figure
         if span.metric == REACHED:
-            self.with_people.add(code)
-            self.people_changed += 1
+            self._people_change(code)
 
-    def know(self, delivery: Delivery) -> None:
+    def _people_change(self, code: str) -> None:
+        self.people_changed += 1
+        self.with_people[code] = self.people_changed
+
+    def know(self, delivery: CountedDelivery) -> None:
         """From now on the code is this delivery's."""
         self.of(delivery.code).delivery = delivery
-        self.people_changed += 1
+        if delivery.code in self.with_people:
+            self._people_change(delivery.code)
         codes = self.by_submission.setdefault(delivery.submission_id, [])
         if delivery.code not in codes:
             codes.append(delivery.code)
@@ -196,7 +206,7 @@ class Accounts:
         account = self.by_code.get(code)
         return account is not None and account.delivery is not None
 
-    def apply(self, entry: Entry, ahead: Mapping[int, int] | None = None) -> None:
+    def apply(self, entry: JournalEntry, ahead: Mapping[int, int] | None = None) -> None:
         """Take one step. `ahead` says how far those shards had come already that were loaded from the store."""
         done = ahead or {}
         number = entry.number
@@ -214,7 +224,7 @@ class Accounts:
         self.number = number
 
 
-def fresh_of(accounts: Accounts, events: Iterable[E]) -> tuple[E, ...]:
+def fresh_of(accounts: KnownReach, events: Iterable[E]) -> tuple[E, ...]:
     """Those events that the journal has not admitted, each once. Their slots must be in memory."""
     fresh: list[E] = []
     taken: dict[int, tuple[set[int], set[int]]] = {}
@@ -229,30 +239,30 @@ def fresh_of(accounts: Accounts, events: Iterable[E]) -> tuple[E, ...]:
     return tuple(fresh)
 
 
-def admit_clicks(accounts: Accounts, clicks: Sequence[Click]) -> Entry | None:
+def admit_clicks(accounts: KnownReach, clicks: Sequence[CountedClick]) -> JournalEntry | None:
     """The next entry, with those clicks that are new; none when there are none."""
     fresh = fresh_of(accounts, clicks)
     if not fresh:
         return None
     codes = {click.code for click in fresh}
     strays = frozenset(code for code in codes if not accounts.is_known(code))
-    return Entry(accounts.number + 1, "clicked", clicks=fresh, strays=strays)
+    return JournalEntry(accounts.number + 1, "clicked", clicks=fresh, strays=strays)
 
 
-def admit_samples(accounts: Accounts, samples: Sequence[Sample]) -> Entry | None:
+def admit_samples(accounts: KnownReach, samples: Sequence[CountedSample]) -> JournalEntry | None:
     """The next entry, with those samples that are new, the figures that take their place, and what that changes."""
     fresh = fresh_of(accounts, samples)
     if not fresh:
         return None
-    touched: dict[tuple[str, Span], dict[str, Figure]] = {}
-    winners: dict[tuple[str, Span, str], int] = {}
+    touched: dict[tuple[str, FigureSpan], dict[str, ObservedFigure]] = {}
+    winners: dict[tuple[str, FigureSpan, str], int] = {}
     for index, sample in enumerate(fresh):
-        span = Span(sample.metric, sample.kind, sample.day)
+        span = FigureSpan(sample.metric, sample.kind, sample.day)
         key = (sample.code, span)
         if key not in touched:
             account = accounts.by_code.get(sample.code)
             touched[key] = dict(account.figures.get(span, {})) if account else {}
-        figure = Figure(sample.value, sample.observed, sample.source)
+        figure = ObservedFigure(sample.value, sample.observed, sample.source)
         if figure.beats(touched[key].get(sample.audience)):
             touched[key][sample.audience] = figure
             winners[(*key, sample.audience)] = index
@@ -262,7 +272,7 @@ def admit_samples(accounts: Accounts, samples: Sequence[Sample]) -> Entry | None
         if account is not None and account.delivery is not None:
             before = account.figures.get(span, {})
             found += changes(code, standing(span, before), standing(span, after))
-    return Entry(
+    return JournalEntry(
         accounts.number + 1,
         "sampled",
         samples=fresh,
@@ -272,18 +282,18 @@ def admit_samples(accounts: Accounts, samples: Sequence[Sample]) -> Entry | None
     )
 
 
-def admit_delivery(accounts: Accounts, delivery: Delivery) -> Entry | None:
+def admit_delivery(accounts: KnownReach, delivery: CountedDelivery) -> JournalEntry | None:
     """The next entry when the delivery was not known: what came for it before now finds its place."""
     if accounts.is_known(delivery.code):
         return None
-    account = accounts.by_code.get(delivery.code, Account())
+    account = accounts.by_code.get(delivery.code, DeliveryReach())
     found = list(click_changes(delivery.code, account.clicks, account.clicked_at))
     for span, figures in account.figures.items():
         found += changes(delivery.code, {}, standing(span, figures))
-    return Entry(accounts.number + 1, "known", known=delivery, changes=tuple(found))
+    return JournalEntry(accounts.number + 1, "known", known=delivery, changes=tuple(found))
 
 
-def admit_deliveries(accounts: Accounts, deliveries: Iterable[Delivery]) -> list[Entry]:
+def admit_deliveries(accounts: KnownReach, deliveries: Iterable[CountedDelivery]) -> list[JournalEntry]:
     """The next entries, one for each delivery that was not known. What one changes has no part in another."""
     unknown = {one.code: one for one in deliveries if not accounts.is_known(one.code)}
     entries = [admit_delivery(accounts, one) for one in unknown.values()]
@@ -293,6 +303,6 @@ def admit_deliveries(accounts: Accounts, deliveries: Iterable[Delivery]) -> list
     ]
 
 
-def in_sequence(entry: Entry, first: int, last: int) -> Entry:
+def in_sequence(entry: JournalEntry, first: int, last: int) -> JournalEntry:
     """The entry with where its events lie in the stream."""
     return replace(entry, sequences=(first, last))

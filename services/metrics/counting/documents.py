@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from json import dumps, loads
 from typing import Any, Final
 
-from services.metrics.counting.delivery_reach import SHARDS, Account, Accounts, Entry, shard_of
+from services.metrics.counting.delivery_reach import SHARDS, DeliveryReach, JournalEntry, KnownReach
 from services.metrics.counting.journal import delivery_document, delivery_in
-from services.metrics.counting.model import Dims, Figure, Span
+from services.metrics.counting.model import Dims, FigureSpan, ObservedFigure
 from services.metrics.counting.sums import Sums, Table, key_of, postings, values_of
 from shared.storage.document import Document
 
@@ -46,7 +46,7 @@ def sums_in(document: Mapping[str, Any]) -> Sums:
     return sums
 
 
-def additions(entries: Sequence[Entry], accounts: Accounts) -> dict[Table, Sums]:
+def additions(entries: Sequence[JournalEntry], accounts: KnownReach) -> dict[Table, Sums]:
     """What the entries add to the counters. `accounts` has taken in at least these entries."""
 
     def dims_of(code: str) -> Dims:
@@ -59,24 +59,17 @@ def additions(entries: Sequence[Entry], accounts: Accounts) -> dict[Table, Sums]
     return postings(entries, dims_of)
 
 
-def account_documents(accounts: Accounts, shards: Iterable[int], generation: int) -> list[Document]:
-    """A picture of some shards as they are now."""
-    pictures: dict[int, Document] = {shard: {} for shard in shards}
-    for code, account in accounts.by_code.items():
-        picture = pictures.get(shard_of(code))
-        if picture is not None:
-            picture[code] = _account_document(account)
-    return [
-        {
-            "_id": account_id(generation, shard),
-            "upto": accounts.number,
-            "accounts": dumps(picture, separators=(",", ":")),
-        }
-        for shard, picture in pictures.items()
-    ]
+def account_document(accounts: KnownReach, shard: int, generation: int) -> Document:
+    """One shard as it is now."""
+    held = {code: _held(accounts.by_code[code]) for code in accounts.by_shard[shard]}
+    return {
+        "_id": account_id(generation, shard),
+        "upto": accounts.number,
+        "accounts": dumps(held, separators=(",", ":")),
+    }
 
 
-def _account_document(account: Account) -> Document:
+def _held(account: DeliveryReach) -> Document:
     document: Document = {
         "clicks": dict(account.clicks),
         "clicked_at": account.clicked_at,
@@ -91,8 +84,8 @@ def _account_document(account: Account) -> Document:
     return document
 
 
-def accounts_in(documents: Iterable[Mapping[str, Any]], accounts: Accounts) -> dict[int, int]:
-    """Take account documents into `accounts`; gives back after which entry each picture was taken."""
+def accounts_in(documents: Iterable[Mapping[str, Any]], accounts: KnownReach) -> dict[int, int]:
+    """Take account documents into `accounts`; gives back up to which entry each of them goes."""
     ahead = {}
     for document in documents:
         ahead[int(document["_id"].partition("/")[2])] = int(document["upto"])
@@ -103,10 +96,12 @@ def accounts_in(documents: Iterable[Mapping[str, Any]], accounts: Accounts) -> d
     return ahead
 
 
-def _account_in(code: str, stored: Mapping[str, Any], accounts: Accounts) -> None:
+def _account_in(code: str, stored: Mapping[str, Any], accounts: KnownReach) -> None:
     account = accounts.of(code)
     account.clicks.update(stored["clicks"])
     account.clicked_at = stored["clicked_at"]
     for key, (value, observed, source) in stored["figures"].items():
         metric, kind, day, audience = values_of(key)
-        accounts.figure(code, Span(metric, kind, day), audience, Figure(value, observed, source))
+        accounts.figure(
+            code, FigureSpan(metric, kind, day), audience, ObservedFigure(value, observed, source)
+        )

@@ -12,8 +12,8 @@ from json import dumps, loads
 from struct import pack, unpack
 from typing import Final
 
-from services.metrics.counting.delivery_reach import SLOT_MS, Entry, slots_of
-from services.metrics.counting.model import Cell, Change, Click, Delivery, Dims, Sample
+from services.metrics.counting.delivery_reach import SLOT_MS, JournalEntry, slots_of
+from services.metrics.counting.model import Cell, Change, CountedClick, CountedDelivery, CountedSample, Dims
 from shared.storage.document import Document
 from shared.storage.mongo import Collection
 from shared.storage.numbered_log import NumberedLog
@@ -43,7 +43,7 @@ def ids(column: bytes) -> list[int]:
     return [int.from_bytes(column[i : i + ID_BYTES]) for i in range(0, len(column), ID_BYTES)]
 
 
-def document_of(entry: Entry) -> Document:
+def document_of(entry: JournalEntry) -> Document:
     """An entry as it is stored."""
     events = entry.events
     document: Document = {
@@ -68,7 +68,7 @@ def document_of(entry: Entry) -> Document:
     return document
 
 
-def _samples_document(entry: Entry) -> Document:
+def _samples_document(entry: JournalEntry) -> Document:
     forms: dict[tuple[str, ...], int] = {}
     form = [
         forms.setdefault((one.metric, one.kind, one.day, one.audience, one.source), len(forms))
@@ -96,7 +96,7 @@ def _changes_document(changes: Sequence[Change]) -> Document:
     }
 
 
-def delivery_document(delivery: Delivery) -> Document:
+def delivery_document(delivery: CountedDelivery) -> Document:
     """A delivery as it is stored."""
     channel, language, country, section, hashtags = delivery.dims
     return {
@@ -107,10 +107,10 @@ def delivery_document(delivery: Delivery) -> Document:
     }
 
 
-def delivery_in(document: Document) -> Delivery:
+def delivery_in(document: Document) -> CountedDelivery:
     """What `delivery_document` was given."""
     channel, language, country, section, hashtags = document["dims"]
-    return Delivery(
+    return CountedDelivery(
         document["code"],
         document["delivery"],
         document["submission"],
@@ -118,17 +118,17 @@ def delivery_in(document: Document) -> Delivery:
     )
 
 
-def entry_in(document: Document) -> Entry:
+def entry_in(document: Document) -> JournalEntry:
     """What `document_of` was given."""
     events = list(
         zip(ids(document["ids"]), numbers(document["times"]), loads(document["codes"]), strict=True)
     )
     sampled = document["kind"] == "sampled"
     known = document.get("known")
-    return Entry(
+    return JournalEntry(
         number=document["_id"],
         kind=document["kind"],
-        clicks=() if sampled else tuple(Click(*event) for event in events),
+        clicks=() if sampled else tuple(CountedClick(*event) for event in events),
         samples=tuple(_samples_in(document, events)) if sampled else (),
         strays=frozenset(document["strays"]),
         winners=numbers(document.get("winners", b"")),
@@ -139,7 +139,7 @@ def entry_in(document: Document) -> Entry:
     )
 
 
-def _samples_in(document: Document, events: Sequence[tuple[int, int, str]]) -> Iterable[Sample]:
+def _samples_in(document: Document, events: Sequence[tuple[int, int, str]]) -> Iterable[CountedSample]:
     columns = zip(
         events,
         numbers(document["form"]),
@@ -149,7 +149,7 @@ def _samples_in(document: Document, events: Sequence[tuple[int, int, str]]) -> I
     )
     for (id_, at, code), form, value, observed in columns:
         metric, kind, day, audience, source = document["forms"][form]
-        yield Sample(id_, at, code, metric, kind, day, audience, value, observed, source)
+        yield CountedSample(id_, at, code, metric, kind, day, audience, value, observed, source)
 
 
 def _changes_in(document: Document) -> Iterable[Change]:
@@ -176,11 +176,11 @@ class Journal:
         """The index by which it is found whether an event was admitted."""
         await self._collection.create_index([("slots", 1)], name="slots")
 
-    async def write(self, *entries: Entry) -> int:
+    async def write(self, *entries: JournalEntry) -> int:
         """Write consecutive entries; how many of the first took their numbers before somebody else did."""
         return await self._log.append([document_of(entry) for entry in entries])
 
-    async def after(self, number: int, until: int | None = None) -> AsyncIterator[Entry]:
+    async def after(self, number: int, until: int | None = None) -> AsyncIterator[JournalEntry]:
         """The entries behind a number, in order. Raises `Unavailable` when one is missing in between."""
         async for document in self._log.after(number, until):
             yield entry_in(document)

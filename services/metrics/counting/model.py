@@ -32,7 +32,7 @@ LARGEST: Final = 1 << 53
 DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-class Click(NamedTuple):
+class CountedClick(NamedTuple):
     """Somebody followed a short link. `at` in milliseconds since 1970."""
 
     id: int
@@ -40,7 +40,7 @@ class Click(NamedTuple):
     code: str
 
 
-class Sample(NamedTuple):
+class CountedSample(NamedTuple):
     """A channel's figure for one delivery. Times in milliseconds since 1970; `day` is empty for a cumulative figure."""
 
     id: int
@@ -65,7 +65,7 @@ class Dims(NamedTuple):
     hashtags: tuple[str, ...]
 
 
-class Delivery(NamedTuple):
+class CountedDelivery(NamedTuple):
     """A delivery as the counts know it."""
 
     code: str
@@ -74,7 +74,7 @@ class Delivery(NamedTuple):
     dims: Dims
 
 
-class Span(NamedTuple):
+class FigureSpan(NamedTuple):
     """What one figure stands for. Figures of the same span that differ in audience are parts of one whole."""
 
     metric: str
@@ -82,14 +82,14 @@ class Span(NamedTuple):
     day: str
 
 
-class Figure(NamedTuple):
+class ObservedFigure(NamedTuple):
     """A channel's answer."""
 
     value: int
     observed: int
     source: str
 
-    def beats(self, other: "Figure | None") -> bool:
+    def beats(self, other: "ObservedFigure | None") -> bool:
         """Whether it takes the other's place: observed later, or at the same instant and larger.
 
         So the order of arrival never matters.
@@ -163,12 +163,12 @@ def _day(number: int) -> str:
     return datetime.fromtimestamp(number * DAY_MS / 1000, UTC).date().isoformat()
 
 
-def click_of(event: ReachClicked) -> Click:
+def click_of(event: ReachClicked) -> CountedClick:
     """The click in an event."""
-    return Click(event.event_id.int, milliseconds(event.occurred_at), event.code)
+    return CountedClick(event.event_id.int, milliseconds(event.occurred_at), event.code)
 
 
-def sample_of(event: ReachSampled) -> Sample:
+def sample_of(event: ReachSampled) -> CountedSample:
     """The sample in an event. Raises `ValueError` for a period without a day, or a figure beyond all measure."""
     day = event.day or ""
     if event.kind == PERIOD and not DAY.fullmatch(day):
@@ -177,7 +177,7 @@ def sample_of(event: ReachSampled) -> Sample:
     if event.value > LARGEST:
         text = f"{event.value} is larger than any figure that can be measured"
         raise ValueError(text)
-    return Sample(
+    return CountedSample(
         id=event.event_id.int,
         at=milliseconds(event.occurred_at),
         code=code_of(event.subject_id),
@@ -191,20 +191,20 @@ def sample_of(event: ReachSampled) -> Sample:
     )
 
 
-def delivery_of(event: DeliveryChanged) -> Delivery:
+def delivery_of(event: DeliveryChanged) -> CountedDelivery:
     """The delivery in an event."""
     dims = Dims(event.channel, event.language, event.country, event.section or NOBODY, event.hashtags)
-    return Delivery(event.code, event.subject_id, event.submission_id, dims)
+    return CountedDelivery(event.code, event.subject_id, event.submission_id, dims)
 
 
-def whole(by_audience: Mapping[str, Figure]) -> int:
+def whole(by_audience: Mapping[str, ObservedFigure]) -> int:
     """The one value of a span: what the channel said for everybody, or else the sum of the parts that it gave."""
     if NOBODY in by_audience:
         return by_audience[NOBODY].value
     return sum(figure.value for figure in by_audience.values())
 
 
-def standing(span: Span, by_audience: Mapping[str, Figure]) -> dict[Cell, Amount]:
+def standing(span: FigureSpan, by_audience: Mapping[str, ObservedFigure]) -> dict[Cell, Amount]:
     """Where the figures of one span of one delivery stand in the counters.
 
     A total and its parts by audience are the same people twice: breakdowns by audience take the parts when there are any,
@@ -220,7 +220,7 @@ def standing(span: Span, by_audience: Mapping[str, Figure]) -> dict[Cell, Amount
         return {cell: Amount(figure.value, 1, figure.observed)}
     parts = {audience: figure for audience, figure in by_audience.items() if audience != NOBODY}
     total = {NOBODY: by_audience[NOBODY]} if NOBODY in by_audience else {}
-    choices: tuple[tuple[bool | None, dict[str, Figure]], ...] = (
+    choices: tuple[tuple[bool | None, dict[str, ObservedFigure]], ...] = (
         ((False, total or parts), (True, parts)) if parts else ((None, total),)
     )
     for split, chosen in choices:

@@ -5,7 +5,7 @@ from typing import Final
 
 from services.metrics.counting.documents import sums_in, table_of
 from services.metrics.counting.model import DAY
-from services.metrics.counting.sums import ByMeasure, Row, Table, by_measure, rows
+from services.metrics.counting.sums import BreakdownRow, ByMeasure, Table, by_measure, rows
 from shared.storage.document import Document
 from shared.storage.mongo import Collection
 
@@ -81,7 +81,7 @@ def is_day(table: Table) -> bool:
     return DAY.fullmatch(table.period) is not None
 
 
-def rows_of(table: Table, document: Document) -> list[Row]:
+def rows_of(table: Table, document: Document) -> list[BreakdownRow]:
     """The rows of a counter document; a day's have the day as their last value. Pure."""
     found = rows([sums_in(document)])
     if not is_day(table):

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from services.metrics import telemetry
 from services.metrics.counting.delivery_reach import (
-    Accounts,
-    Entry,
+    JournalEntry,
+    KnownReach,
     admit_clicks,
     admit_delivery,
     admit_samples,
@@ -22,7 +22,7 @@ from services.metrics.counting.delivery_reach import (
 )
 from services.metrics.counting.documents import (
     EVERY_SHARD,
-    account_documents,
+    account_document,
     additions,
     counter_document,
     sums_in,
@@ -44,12 +44,12 @@ WRITE_AT_ONCE: Final = 200
 class Recount:
     """The accounts and counters that follow from the events of the journal. Pure."""
 
-    accounts: Accounts = field(default_factory=lambda: Accounts(remembered=NO_LIMIT))
+    accounts: KnownReach = field(default_factory=lambda: KnownReach(remembered=NO_LIMIT))
     tables: dict[Table, Sums] = field(default_factory=dict)
     repeated: int = 0
     """Events that the journal holds twice: there are none."""
 
-    def take(self, entries: Sequence[Entry]) -> None:
+    def take(self, entries: Sequence[JournalEntry]) -> None:
         """Count the events of some entries, as if they came for the first time."""
         taken = []
         for entry in entries:
@@ -63,7 +63,7 @@ class Recount:
         for table, sums in additions(taken, self.accounts).items():
             merge(self.tables.setdefault(table, {}), sums)
 
-    def _again(self, entry: Entry) -> Entry | None:
+    def _again(self, entry: JournalEntry) -> JournalEntry | None:
         self.accounts.number = entry.number - 1
         memory = self.accounts.memory
         memory.learn(memory.missing(slots_of(entry.events)), ())
@@ -89,7 +89,7 @@ class Rebuild:
 
     async def read(self) -> int:
         """Count everything that the journal holds now; gives back the number of its last entry."""
-        page: list[Entry] = []
+        page: list[JournalEntry] = []
         async for entry in self._counts.journal.after(self.recount.accounts.number):
             page.append(entry)
             if len(page) == PAGE:
@@ -118,7 +118,7 @@ class Rebuild:
             last = await self.read()
             generation = int((await self._counts.head())["generation"]) + 1
             await self._write(generation, last + 1)
-            entry = Entry(last + 1, "rebuilt", generation=generation)
+            entry = JournalEntry(last + 1, "rebuilt", generation=generation)
             if await self._counts.journal.write(entry):
                 break
         await self._database["heads"].update_one(
@@ -131,7 +131,7 @@ class Rebuild:
         counters: list[Document] = [
             counter_document(generation, table, upto, sums) for table, sums in self.recount.tables.items()
         ]
-        accounts = account_documents(self.recount.accounts, EVERY_SHARD, generation)
+        accounts = [account_document(self.recount.accounts, shard, generation) for shard in EVERY_SHARD]
         for name, documents in (("counters", counters), ("accounts", accounts)):
             # A run that was broken off may have left some of this generation.
             bounds = {"$gte": f"{generation}/", "$lt": f"{generation}0"}

@@ -1,21 +1,21 @@
 """Counting exactly once: the journal first, the counters after it, each at its own pace.
 
 `count` admits a batch with one write, an entry of the journal, and returns; only then is the batch acknowledged. `fold`
-adds entries to the counters, many at a time; `keep` takes a picture of the accounts now and then, so that a restart need
-not read the whole journal. All may be run by any number of replicas and be killed anywhere: an entry's number can be
+adds entries to the counters, many at a time; `checkpoint` stores the accounts now and then, so that a restart need not
+read the whole journal. All may be run by any number of replicas and be killed anywhere: an entry's number can be
 written once, and a counter takes an entry only from the state that it was in before it.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from services.metrics import telemetry
 from services.metrics.counting.counters import CounterTables
 from services.metrics.counting.delivery_reach import (
-    Accounts,
-    Entry,
+    JournalEntry,
+    KnownReach,
     admit_clicks,
     admit_deliveries,
     admit_samples,
@@ -25,16 +25,18 @@ from services.metrics.counting.delivery_reach import (
 )
 from services.metrics.counting.documents import (
     EVERY_SHARD,
-    account_documents,
+    account_document,
     account_id,
     accounts_in,
     additions,
 )
 from services.metrics.counting.journal import Journal
-from services.metrics.counting.model import Click, Delivery, Sample
+from services.metrics.counting.model import CountedClick, CountedDelivery, CountedSample
+from services.metrics.counting.offers import Offer, shares
 from services.metrics.counting.sums import Sums, Table
 from services.metrics.counting.together import Together
 from shared.concurrency.wake_up import woken
+from shared.concurrency.batcher import Batcher
 from shared.failures import Unavailable
 from shared.storage.document import Document
 from shared.storage.mongo import Database, DuplicateKeyError
@@ -44,14 +46,18 @@ FOLD_SECONDS: Final = 0.15
 """When no entry came for so long, the counters are brought up to those that did."""
 LONGEST_FOLD_SECONDS: Final = 1.5
 """When entries keep coming, the counters are brought up to them so often."""
-KEEP_SECONDS: Final = 10.0
-"""How often the accounts are kept. A restart reads the journal from there on."""
+CHECKPOINT_SECONDS: Final = 10.0
+"""How often the accounts are stored, at most. A restart reads the journal from there on."""
+CHECKPOINT_SHARE: Final = 50
+"""The more there are, the rarer: storing them takes no more than this part of the time."""
 FOLLOW_SECONDS: Final = 0.5
 """How often entries of other replicas are looked for when this one writes none."""
 RECENT: Final = 4 * PAGE
+OFFERS: Final = 8
+"""Batches that share an entry at most."""
 HEAD: Final = "head"
 
-Admission = Callable[[Accounts], Entry | None]
+Admission = Callable[[KnownReach], JournalEntry | None]
 
 
 class Counts:
@@ -59,18 +65,18 @@ class Counts:
 
     def __init__(self, database: Database) -> None:
         self.journal = Journal(database["journal"])
-        self.accounts = Accounts()
+        self.accounts = KnownReach()
         self.touched: set[str] = set()
         """Submissions whose reach has changed since somebody took them out."""
         self.counters = CounterTables(database["counters"])
         self._changed: set[int] = set()
-        """Shards whose accounts have changed since their last picture."""
+        """Shards whose accounts have changed since their last checkpoint."""
         self._accounts = database["accounts"]
         self._heads = database["heads"]
-        self._recent: deque[Entry] = deque(maxlen=RECENT)
+        self._recent: deque[JournalEntry] = deque(maxlen=RECENT)
         self._lock = asyncio.Lock()
-        self._clicks = Together(self._admit_clicks)
-        self._samples = Together(self._admit_samples)
+        self._clicks = Batcher(self._admit_clicks, most=OFFERS)
+        self._samples = Batcher(self._admit_samples, most=OFFERS)
         self._written = asyncio.Event()
 
     async def prepare(self) -> None:
@@ -80,36 +86,38 @@ class Counts:
             await self._load()
 
     async def count(
-        self, events: Sequence[Click] | Sequence[Sample], *, first: int = 0, last: int = 0
+        self, events: Sequence[CountedClick] | Sequence[CountedSample], *, first: int = 0, last: int = 0
     ) -> int:
         """Admit those events that are new; how many were. Returns when they are stored for good.
 
         `first` and `last` are their sequences in the stream, for those who look for an event.
         """
-        clicks = [event for event in events if isinstance(event, Click)]
-        samples = [event for event in events if isinstance(event, Sample)]
+        clicks = [event for event in events if isinstance(event, CountedClick)]
+        samples = [event for event in events if isinstance(event, CountedSample)]
         admitted = 0
         if clicks:
-            admitted += await self._clicks.admit(clicks, first, last)
+            admitted += await self._clicks.call(Offer(clicks, first, last))
         if samples:
-            admitted += await self._samples.admit(samples, first, last)
+            admitted += await self._samples.call(Offer(samples, first, last))
         telemetry.counted(admitted, repeated=len(events) - admitted)
         return admitted
 
-    async def _admit_clicks(self, clicks: Sequence[Click], first: int, last: int) -> set[int]:
-        entry = await self._append(lambda accounts: admit_clicks(accounts, clicks), clicks, first, last)
-        return set() if entry is None else {event.id for event in entry.events}
+    async def _admit_clicks(self, offers: Sequence[Offer[CountedClick]]) -> list[int]:
+        clicks = [event for offer in offers for event in offer.events]
+        entry = await self._append(lambda accounts: admit_clicks(accounts, clicks), clicks, offers)
+        return shares(offers, entry)
 
-    async def _admit_samples(self, samples: Sequence[Sample], first: int, last: int) -> set[int]:
-        entry = await self._append(lambda accounts: admit_samples(accounts, samples), samples, first, last)
-        return set() if entry is None else {event.id for event in entry.events}
+    async def _admit_samples(self, offers: Sequence[Offer[CountedSample]]) -> list[int]:
+        samples = [event for offer in offers for event in offer.events]
+        entry = await self._append(lambda accounts: admit_samples(accounts, samples), samples, offers)
+        return shares(offers, entry)
 
-    async def know(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    async def know(self, deliveries: Sequence[CountedDelivery]) -> list[CountedDelivery]:
         """Give codes their deliveries; what was counted for a code before is broken down from now on too.
 
         Gives back those that were not known.
         """
-        found: list[Delivery] = []
+        found: list[CountedDelivery] = []
         async with self._lock:
             while entries := admit_deliveries(self.accounts, deliveries):
                 written = await self.journal.write(*entries[:PAGE])
@@ -121,8 +129,12 @@ class Counts:
         return found
 
     async def _append(
-        self, admit: Admission, events: Sequence[Click] | Sequence[Sample], first: int, last: int
-    ) -> Entry | None:
+        self,
+        admit: Admission,
+        events: Sequence[CountedClick] | Sequence[CountedSample],
+        offers: Sequence[Offer[Any]],
+    ) -> JournalEntry | None:
+        first, last = min(offer.first for offer in offers), max(offer.last for offer in offers)
         slots = slots_of(events)
         async with self._lock:
             while True:
@@ -152,7 +164,7 @@ class Counts:
                 return
             self._take(entry)
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: JournalEntry) -> None:
         self.accounts.apply(entry)
         self._recent.append(entry)
         self._changed |= {shard_of(code) for code in entry.codes()}
@@ -166,7 +178,7 @@ class Counts:
         """Start anew from the account documents and the entries behind them."""
         while True:
             head = await self.head()
-            accounts = Accounts()
+            accounts = KnownReach()
             accounts.generation = head["generation"]
             accounts.number = head["kept"]
             ids = [account_id(head["generation"], shard) for shard in EVERY_SHARD]
@@ -189,7 +201,7 @@ class Counts:
             if newer is not None:
                 await self._adopt(newer)
 
-    async def _adopt(self, rebuilt: Entry) -> None:
+    async def _adopt(self, rebuilt: JournalEntry) -> None:
         """Whoever reads of a rebuild first makes its counters the valid ones."""
         await self._heads.update_one(
             {"_id": HEAD, "generation": {"$lt": rebuilt.generation}},
@@ -210,16 +222,18 @@ class Counts:
     async def run(self) -> None:
         """Keep counters and accounts up to the journal, for ever."""
         loop = asyncio.get_running_loop()
-        kept_at = loop.time()
+        stored_at, took = loop.time(), 0.0
         while True:
             if not await woken(self._written, FOLLOW_SECONDS):
                 await self.follow()
             self._written.clear()
             await self._gather()
             await self.drain()
-            if loop.time() - kept_at > KEEP_SECONDS:
-                await self.keep()
-                kept_at = loop.time()
+            began = loop.time()
+            if began - stored_at > max(CHECKPOINT_SECONDS, took * CHECKPOINT_SHARE):
+                await self.checkpoint()
+                stored_at = loop.time()
+                took = stored_at - began
 
     async def _gather(self) -> None:
         """Let entries gather while they keep coming: adding must not keep others from being counted."""
@@ -258,35 +272,34 @@ class Counts:
             telemetry.folded(last - folded)
         return True
 
-    async def keep(self) -> None:
-        """Take a picture of the accounts that have changed since the last one."""
+    async def checkpoint(self) -> None:
+        """Store the accounts that have changed since the last time, shard by shard, each as it is at its moment."""
         head = await self.head()
         accounts = self.accounts
         if head["generation"] != accounts.generation or accounts.number <= head["kept"]:
             return
-        number, shards = accounts.number, self._changed
-        self._changed = set()
-        documents = account_documents(accounts, shards, accounts.generation)
-        try:
-            for document in documents:
-                await self._keep_one(document)
-        except BaseException:
-            self._changed |= shards
-            raise
+        number, shards = accounts.number, sorted(self._changed)
+        for shard in shards:
+            self._changed.discard(shard)
+            try:
+                await self._store(account_document(accounts, shard, accounts.generation))
+            except BaseException:
+                self._changed.add(shard)
+                raise
         await self._heads.update_one(
             {"_id": HEAD, "generation": accounts.generation, "kept": {"$lt": number}},
             {"$set": {"kept": number}},
         )
 
-    async def _keep_one(self, document: Document) -> None:
-        """Replace an older picture; one that somebody took later stays."""
+    async def _store(self, document: Document) -> None:
+        """Replace an older account document; one that somebody stored later stays."""
         older = {"_id": document["_id"], "upto": {"$lt": document["upto"]}}
         try:
             await self._accounts.replace_one(older, document, upsert=True)
         except DuplicateKeyError:
             return
 
-    async def _entries(self, after: int, until: int) -> list[Entry]:
+    async def _entries(self, after: int, until: int) -> list[JournalEntry]:
         recent = [entry for entry in self._recent if after < entry.number <= until]
         if [entry.number for entry in recent] == list(range(after + 1, until + 1)):
             return recent

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
-from services.metrics.counting.delivery_reach import Entry
+from services.metrics.counting.delivery_reach import JournalEntry
 from services.metrics.counting.model import CLICKS, CLICKS_SOURCE, DELTA, NOBODY, Cell, Dims
 
 DIMENSIONS: Final = ("channel", "language", "country", "section", "hashtag", "audience_country")
@@ -35,7 +35,7 @@ class Measure(NamedTuple):
     source: str
 
 
-class Row(NamedTuple):
+class BreakdownRow(NamedTuple):
     """One figure of a breakdown. `values` in the order of the grouping; times in milliseconds since 1970."""
 
     values: tuple[str, ...]
@@ -44,7 +44,7 @@ class Row(NamedTuple):
     as_of: int
 
 
-ByMeasure = Mapping[Measure, Sequence[Row]]
+ByMeasure = Mapping[Measure, Sequence[BreakdownRow]]
 """Rows by what they measure, the largest first."""
 
 CLICKED: Final = Measure(CLICKS, DELTA, CLICKS_SOURCE)
@@ -127,7 +127,7 @@ def merge(into: Sums, more: Mapping[str, Sequence[int]]) -> Sums:
     return into
 
 
-def postings(entries: Sequence[Entry], dims_of: Callable[[str], Dims]) -> dict[Table, Sums]:
+def postings(entries: Sequence[JournalEntry], dims_of: Callable[[str], Dims]) -> dict[Table, Sums]:
     """What the entries add, by counter document. `dims_of` knows every code that an entry calls known."""
     days: dict[str, dict[str, Sums]] = defaultdict(lambda: defaultdict(dict))
     for (dims, day), (count, at) in _clicks(entries, dims_of).items():
@@ -149,7 +149,7 @@ def postings(entries: Sequence[Entry], dims_of: Callable[[str], Dims]) -> dict[T
 
 
 def _clicks(
-    entries: Sequence[Entry], dims_of: Callable[[str], Dims]
+    entries: Sequence[JournalEntry], dims_of: Callable[[str], Dims]
 ) -> dict[tuple[Dims, str], tuple[int, int]]:
     """How many clicks there were, and when the last was, by what the delivery is and by day."""
     found: dict[tuple[Dims, str], tuple[int, int]] = {}
@@ -163,7 +163,7 @@ def _clicks(
 
 
 def _changes(
-    entries: Sequence[Entry], dims_of: Callable[[str], Dims]
+    entries: Sequence[JournalEntry], dims_of: Callable[[str], Dims]
 ) -> dict[tuple[Dims, Cell], tuple[int, int, int]]:
     """What samples change in all, by what the delivery is and by cell."""
     found: dict[tuple[Dims, Cell], tuple[int, int, int]] = {}
@@ -175,9 +175,9 @@ def _changes(
     return found
 
 
-def by_measure(found: Iterable[Row]) -> ByMeasure:
+def by_measure(found: Iterable[BreakdownRow]) -> ByMeasure:
     """Rows measure by measure, the largest first."""
-    parts: dict[Measure, list[Row]] = {}
+    parts: dict[Measure, list[BreakdownRow]] = {}
     for row in found:
         parts.setdefault(row.measure, []).append(row)
     for part in parts.values():
@@ -185,9 +185,9 @@ def by_measure(found: Iterable[Row]) -> ByMeasure:
     return parts
 
 
-def joined(parts: Sequence[ByMeasure]) -> list[Row]:
+def joined(parts: Sequence[ByMeasure]) -> list[BreakdownRow]:
     """All rows, measure by measure, the largest first. Each part is in order already."""
-    found: list[Row] = []
+    found: list[BreakdownRow] = []
     for measure in sorted({measure for part in parts for measure in part}):
         own = [part[measure] for part in parts if measure in part]
         found += own[0] if len(own) == 1 else sorted(chain(*own), key=_VALUE, reverse=True)
@@ -204,7 +204,7 @@ def _measure(metric: str, kind: str, source: str) -> Measure:
     return Measure(unquote(metric), unquote(kind), unquote(source))
 
 
-def rows(tables: Iterable[Mapping[str, Sequence[int]]]) -> list[Row]:
+def rows(tables: Iterable[Mapping[str, Sequence[int]]]) -> list[BreakdownRow]:
     """The figures of one grouping, summed over counters of periods that don't overlap."""
     whole: Mapping[str, Sequence[int]] = {}
     several: Sums | None = None
@@ -220,5 +220,7 @@ def rows(tables: Iterable[Mapping[str, Sequence[int]]]) -> list[Row]:
     for key, (value, figures, as_of) in whole.items():
         if figures > 0:
             metric, kind, source, *values, _ = key.split("|")
-            found.append(Row(tuple(map(_value, values)), _measure(metric, kind, source), value, as_of))
+            found.append(
+                BreakdownRow(tuple(map(_value, values)), _measure(metric, kind, source), value, as_of)
+            )
     return found

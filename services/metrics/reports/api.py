@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel
 from services.metrics.census.store import Census
 from services.metrics.counting.model import moment
 from services.metrics.counting.service import Counts
-from services.metrics.counting.sums import Row
-from services.metrics.reports.breakdown import BY, FIRST_DAY, LAST_DAY, Breakdowns, Question, Sees
+from services.metrics.counting.sums import BreakdownRow
+from services.metrics.reports.breakdown import BY, FIRST_DAY, LAST_DAY, Breakdowns, ReachQuestion, Sees
 from services.metrics.reports.campaign import NAMES, figures_of
 from shared.http.problems import Problem
 from shared.identity.tokens import Guard, Principal
@@ -73,7 +73,7 @@ class ReachAnswer(BaseModel):
     next: str | None = None
 
 
-def question_of(by: str | None, first: str | None, last: str | None) -> Question:
+def question_of(by: str | None, first: str | None, last: str | None) -> ReachQuestion:
     """The question in a query. Raises `Problem` (422) for an unknown dimension or day, and for days that are none. Pure."""
     asked = tuple(dict.fromkeys(name.strip() for name in (by or "").split(",") if name.strip()))
     for name in asked:
@@ -82,7 +82,7 @@ def question_of(by: str | None, first: str | None, last: str | None) -> Question
             raise Problem(
                 422, "unknown_dimension", f"There is no dimension {name[:80]!r}. Ask by any of: {known}."
             )
-    question = Question(asked, day_in("from", first) or FIRST_DAY, day_in("to", last) or LAST_DAY)
+    question = ReachQuestion(asked, day_in("from", first) or FIRST_DAY, day_in("to", last) or LAST_DAY)
     if question.first > question.last:
         raise Problem(
             422,
@@ -110,7 +110,7 @@ def day_in(name: str, given: str | None) -> str | None:
         ) from None
 
 
-def row_of(row: Row, columns: Mapping[str, int]) -> ReachRow:
+def row_of(row: BreakdownRow, columns: Mapping[str, int]) -> ReachRow:
     """A row as it is answered; `columns` says where each dimension stands. Pure."""
     measure = row.measure
     values: dict[str, Any] = {name: row.values[place] or None for name, place in columns.items()}

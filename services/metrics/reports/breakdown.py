@@ -2,13 +2,13 @@
 
 import asyncio
 from calendar import monthrange
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import product
 from typing import Final, NamedTuple
 
-from services.metrics.counting.delivery_reach import Account, Accounts
+from services.metrics.counting.delivery_reach import DeliveryReach, KnownReach
 from services.metrics.counting.model import (
     CLICKS,
     CLICKS_SOURCE,
@@ -16,7 +16,7 @@ from services.metrics.counting.model import (
     DELTA,
     NOBODY,
     REACHED,
-    Delivery,
+    CountedDelivery,
     Dims,
     end_of,
     standing,
@@ -26,9 +26,9 @@ from services.metrics.counting.sums import (
     ALL_TIME,
     AUDIENCE,
     DIMENSIONS,
+    BreakdownRow,
     ByMeasure,
     Measure,
-    Row,
     Table,
     by_measure,
     joined,
@@ -51,7 +51,7 @@ Sees = Callable[[Dims], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ReachQuestion:
     """A breakdown that somebody asks for. Days `YYYY-MM-DD`, both included."""
 
     by: tuple[str, ...] = ()
@@ -74,11 +74,11 @@ class Question:
         return (self.first, self.last) != (FIRST_DAY, LAST_DAY)
 
 
-class Answer(NamedTuple):
+class Breakdown(NamedTuple):
     """Rows measure by measure, the largest first. `columns` names their values; an empty value is none."""
 
     columns: tuple[str, ...]
-    rows: list[Row]
+    rows: list[BreakdownRow]
 
 
 def cover(first: str, last: str) -> list[str] | None:
@@ -103,10 +103,11 @@ class Breakdowns:
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
-        self._people: dict[Question, tuple[Accounts, int, ByMeasure]] = {}
+        self._people: dict[ReachQuestion, tuple[KnownReach, int, ByMeasure]] = {}
         """The answers about people reached, with the state that they were worked out on."""
+        self._reached: dict[str, _Reached] = {}
 
-    async def answer(self, question: Question, sees: Sees | None = None) -> Answer:
+    async def answer(self, question: ReachQuestion, sees: Sees | None = None) -> Breakdown:
         """The rows of a breakdown; with `sees`, of those deliveries alone that somebody may see."""
         columns = (*question.group, DAY_DIMENSION) if question.by_day else question.group
         asked = replace(question, by=columns)
@@ -120,9 +121,9 @@ class Breakdowns:
                 if account.delivery is not None and (sees is None or sees(account.delivery.dims))
             ]
             parts = [by_measure(await walk(chosen, asked, summed=summed)) for summed in (True, False)]
-        return Answer(columns, joined(parts))
+        return Breakdown(columns, joined(parts))
 
-    async def _from_counters(self, question: Question) -> list[ByMeasure]:
+    async def _from_counters(self, question: ReachQuestion) -> list[ByMeasure]:
         counters, group = self._counts.counters, name_of(question.group)
         head = await self._counts.head()
         generation, folded = head["generation"], head["folded"]
@@ -137,19 +138,37 @@ class Breakdowns:
         tables = await counters.read([Table(period, group) for period in periods], generation)
         return [by_measure(rows(tables.values()))]
 
-    async def _people_reached(self, question: Question) -> ByMeasure:
+    async def _people_reached(self, question: ReachQuestion) -> ByMeasure:
         accounts = self._counts.accounts
         kept = self._people.get(question)
         if kept is not None and kept[0] is accounts and kept[1] == accounts.people_changed:
             return kept[2]
         changed = accounts.people_changed
-        found = by_measure(
-            await walk([accounts.by_code[code] for code in accounts.with_people], question, summed=False)
-        )
+        places: Places = {}
+        for number, (code, change) in enumerate(list(accounts.with_people.items())):
+            account = accounts.by_code[code]
+            if account.delivery is not None:
+                stands = self._reached_by(code, account, change).stands(question)
+                _put(account.delivery, stands, question, places, summed=False)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        found = by_measure(rows_in(places))
         if len(self._people) >= KEPT_ANSWERS:
             self._people.clear()
         self._people[question] = (accounts, changed, found)
         return found
+
+    def _reached_by(self, code: str, account: DeliveryReach, change: int) -> "_Reached":
+        """Where a delivery's figures of people reached stand, worked out when they have changed."""
+        known = self._reached.get(code)
+        if known is None or known.account is not account or known.change != change:
+            known = self._reached[code] = _Reached(
+                account,
+                change,
+                tuple(_stands(account, by_audience=False, summed=False)),
+                tuple(_stands(account, by_audience=True, summed=False)),
+            )
+        return known
 
 
 class _Stand(NamedTuple):
@@ -163,7 +182,20 @@ class _Stand(NamedTuple):
     as_of: int
 
 
-def _stands(account: Account, *, by_audience: bool, summed: bool) -> Iterator[_Stand]:
+class _Reached(NamedTuple):
+    """One delivery's figures of people reached, as of a change."""
+
+    account: DeliveryReach
+    change: int
+    whole: tuple[_Stand, ...]
+    by_audience: tuple[_Stand, ...]
+
+    def stands(self, question: ReachQuestion) -> tuple[_Stand, ...]:
+        """Those that belong to an answer."""
+        return self.by_audience if AUDIENCE in question.by else self.whole
+
+
+def _stands(account: DeliveryReach, *, by_audience: bool, summed: bool) -> Iterator[_Stand]:
     if summed:
         measure = Measure(CLICKS, DELTA, CLICKS_SOURCE)
         for day, count in account.clicks.items():
@@ -182,26 +214,41 @@ def _stands(account: Account, *, by_audience: bool, summed: bool) -> Iterator[_S
 Places = dict[tuple[Measure, tuple[str, ...]], tuple[int, int]]
 
 
-async def walk(accounts: Sequence[Account], question: Question, *, summed: bool) -> list[Row]:
+async def walk(
+    accounts: Sequence[DeliveryReach], question: ReachQuestion, *, summed: bool
+) -> list[BreakdownRow]:
     """A breakdown by any number of dimensions, account by account: of what is summed, or of the people reached.
 
     Others are served in between, however many accounts there are.
     """
     places: Places = {}
+    by_audience = AUDIENCE in question.by
     for start in range(0, len(accounts), AT_ONCE):
         for account in accounts[start : start + AT_ONCE]:
-            _put(account, question, places, summed=summed)
+            if account.delivery is not None:
+                stands = _stands(account, by_audience=by_audience, summed=summed)
+                _put(account.delivery, stands, question, places, summed=summed)
         await asyncio.sleep(0)
-    return [Row(values, measure, *place) for (measure, values), place in places.items()]
+    return rows_in(places)
 
 
-def _put(account: Account, question: Question, places: Places, *, summed: bool) -> None:
-    if account.delivery is None:
-        return
-    for stand in _stands(account, by_audience=AUDIENCE in question.by, summed=summed):
+def rows_in(places: Places) -> list[BreakdownRow]:
+    """What stands where, as rows. Pure."""
+    return [BreakdownRow(values, measure, *place) for (measure, values), place in places.items()]
+
+
+def _put(
+    delivery: CountedDelivery,
+    stands: Iterable[_Stand],
+    question: ReachQuestion,
+    places: Places,
+    *,
+    summed: bool,
+) -> None:
+    for stand in stands:
         if stand.figures <= 0 or not question.first <= stand.day <= question.last:
             continue
-        for values in product(*(_options(account.delivery, stand, name) for name in question.by)):
+        for values in product(*(_options(delivery, stand, name) for name in question.by)):
             key = (stand.measure, values)
             value, as_of = places.get(key, (0, 0))
             places[key] = (
@@ -211,7 +258,7 @@ def _put(account: Account, question: Question, places: Places, *, summed: bool) 
             )
 
 
-def _options(delivery: Delivery, stand: _Stand, dimension: str) -> Sequence[str]:
+def _options(delivery: CountedDelivery, stand: _Stand, dimension: str) -> Sequence[str]:
     if dimension == "hashtag":
         return delivery.dims.hashtags or (NOBODY,)
     if dimension == AUDIENCE:

@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from services.metrics.counting.model import CUMULATIVE, REACHED, moment
-from services.metrics.counting.sums import Row
-from services.metrics.reports.breakdown import Answer
+from services.metrics.counting.sums import BreakdownRow
+from services.metrics.reports.breakdown import Breakdown
 from services.metrics.reports.totals import joined
 
 BARS: Final = 12
@@ -50,7 +50,7 @@ class Crossed:
     left_out: int
 
 
-def measures(totals: Answer) -> list[Shown]:
+def measures(totals: Breakdown) -> list[Shown]:
     """What was measured: views first, then our clicks, then the rest by name."""
     found = {Shown(row.measure.metric, row.measure.kind) for row in totals.rows}
     first = ["views", "clicks"]
@@ -62,7 +62,7 @@ def choose(measured: Sequence[Shown], asked: str | None) -> Shown | None:
     return next((one for one in measured if one.name == asked), measured[0] if measured else None)
 
 
-def _values(answer: Answer, shown: Shown, *dimensions: str) -> dict[tuple[str, ...], int]:
+def _values(answer: Breakdown, shown: Shown, *dimensions: str) -> dict[tuple[str, ...], int]:
     """One value per combination, whatever the sources: a sum of counts, the largest of people reached."""
     found: dict[tuple[str, ...], int] = {}
     places = [answer.columns.index(dimension) for dimension in dimensions]
@@ -75,11 +75,11 @@ def _values(answer: Answer, shown: Shown, *dimensions: str) -> dict[tuple[str, .
     return found
 
 
-def _of(answer: Answer, shown: Shown) -> list[Row]:
+def _of(answer: Breakdown, shown: Shown) -> list[BreakdownRow]:
     return [row for row in answer.rows if (row.measure.metric, row.measure.kind) == shown]
 
 
-def ranked(answer: Answer, shown: Shown, dimension: str) -> Ranked:
+def ranked(answer: Breakdown, shown: Shown, dimension: str) -> Ranked:
     """One dimension, ranked."""
     values = _values(answer, shown, dimension)
     order = sorted(values.items(), key=lambda item: (-item[1], item[0]))
@@ -93,7 +93,7 @@ def ranked(answer: Answer, shown: Shown, dimension: str) -> Ranked:
     )
 
 
-def crossed(answer: Answer, shown: Shown, first: str, second: str) -> Crossed:
+def crossed(answer: Breakdown, shown: Shown, first: str, second: str) -> Crossed:
     """Two dimensions against each other, the largest lines and columns first."""
     values = _values(answer, shown, first, second)
     lines: dict[str, int] = {}
@@ -112,7 +112,7 @@ def crossed(answer: Answer, shown: Shown, first: str, second: str) -> Crossed:
     )
 
 
-def trend(answer: Answer, shown: Shown) -> list[tuple[date, int]]:
+def trend(answer: Breakdown, shown: Shown) -> list[tuple[date, int]]:
     """The days in their order, those without anything between them too. A cumulative figure has no trend."""
     if shown.kind == CUMULATIVE:
         return []

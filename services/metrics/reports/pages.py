@@ -9,7 +9,7 @@ from services.metrics.census.store import Census
 from services.metrics.counting.service import Counts
 from services.metrics.counting.sums import DIMENSIONS
 from services.metrics.reports.api import question_of, seen_by
-from services.metrics.reports.breakdown import FIRST_DAY, LAST_DAY, Answer, Breakdowns, Question
+from services.metrics.reports.breakdown import FIRST_DAY, LAST_DAY, Breakdown, Breakdowns, ReachQuestion
 from services.metrics.reports.campaign import NAMES, figures_of
 from services.metrics.reports.charts import choose, crossed, measures, ranked, trend
 from shared.http.problems import Problem
@@ -23,12 +23,12 @@ def _dimension(asked: str, otherwise: str) -> str:
     return asked if asked in DIMENSIONS else otherwise
 
 
-def _bounds(first: str | None, last: str | None) -> tuple[Question, str | None]:
+def _bounds(first: str | None, last: str | None) -> tuple[ReachQuestion, str | None]:
     """The days asked for, and the code of what is wrong with them."""
     try:
         return question_of(None, first, last), None
     except Problem as problem:
-        return Question(), problem.code
+        return ReachQuestion(), problem.code
 
 
 def page_routes(
@@ -50,8 +50,8 @@ def page_routes(
         bounds, mistake = _bounds(from_, to)
         asked = {"from": from_ or None, "to": to or None}
 
-        async def by(*dimensions: str) -> Answer:
-            return await breakdowns.answer(Question(dimensions, bounds.first, bounds.last), seen_by(who))
+        async def by(*dimensions: str) -> Breakdown:
+            return await breakdowns.answer(ReachQuestion(dimensions, bounds.first, bounds.last), seen_by(who))
 
         measured = [] if mistake else measures(await by())
         shown = choose(measured, measure)

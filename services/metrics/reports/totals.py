@@ -7,7 +7,7 @@ Cumulative figures and periods are never added either: where there is a cumulati
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from services.metrics.counting.delivery_reach import Account, Accounts
+from services.metrics.counting.delivery_reach import DeliveryReach, KnownReach
 from services.metrics.counting.model import (
     CLICKS,
     CLICKS_SOURCE,
@@ -15,10 +15,10 @@ from services.metrics.counting.model import (
     DELTA,
     PERIOD,
     REACHED,
-    Figure,
+    ObservedFigure,
     whole,
 )
-from services.metrics.counting.sums import Row
+from services.metrics.counting.sums import BreakdownRow
 
 LARGEST: Final = "largest single figure"
 
@@ -44,7 +44,7 @@ def summed(figures: Sequence[Total]) -> Total | None:
     return Total(sum(one.value for one in figures), sources, max(one.as_of for one in figures))
 
 
-def of_span(by_audience: Mapping[str, Figure]) -> Total:
+def of_span(by_audience: Mapping[str, ObservedFigure]) -> Total:
     """One span of a delivery as one figure."""
     chosen = [by_audience[""]] if "" in by_audience else list(by_audience.values())
     return Total(
@@ -52,7 +52,7 @@ def of_span(by_audience: Mapping[str, Figure]) -> Total:
     )
 
 
-def totals_of(accounts: Sequence[Account]) -> dict[str, Total]:
+def totals_of(accounts: Sequence[DeliveryReach]) -> dict[str, Total]:
     """The latest totals of a submission, over its deliveries. Our own clicks stand for `clicks`."""
     sampled: dict[tuple[str, str], list[Total]] = {}
     for account in accounts:
@@ -78,7 +78,7 @@ def largest(figures: Sequence[Total]) -> Total | None:
     return Total(top.value, f"{LARGEST}: {top.source}" if len(figures) > 1 else top.source, top.as_of)
 
 
-def reached(accounts: Accounts) -> Total | None:
+def reached(accounts: KnownReach) -> Total | None:
     """The largest number of people that one delivery is known to have reached."""
     found = [
         of_span(figures)
@@ -89,7 +89,7 @@ def reached(accounts: Accounts) -> Total | None:
     return largest(found)
 
 
-def over_all(rows: Iterable[Row], metric: str, *kinds: str) -> Total | None:
+def over_all(rows: Iterable[BreakdownRow], metric: str, *kinds: str) -> Total | None:
     """The campaign's total of a metric, of the first of these kinds that was measured."""
     of_metric = [row for row in rows if row.measure.metric == metric]
     for kind in kinds:
@@ -98,11 +98,11 @@ def over_all(rows: Iterable[Row], metric: str, *kinds: str) -> Total | None:
     return None
 
 
-def views(rows: Sequence[Row]) -> Total | None:
+def views(rows: Sequence[BreakdownRow]) -> Total | None:
     """The campaign's views."""
     return over_all(rows, "views", CUMULATIVE, PERIOD)
 
 
-def clicks(rows: Sequence[Row]) -> Total | None:
+def clicks(rows: Sequence[BreakdownRow]) -> Total | None:
     """The campaign's clicks on its own short links."""
     return over_all(rows, CLICKS, DELTA)

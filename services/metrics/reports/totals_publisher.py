@@ -22,7 +22,7 @@ _FACTS: Final = uuid5(NAMESPACE_URL, "urn:konullu:reach-totals")
 Totals = dict[str, Total]
 
 
-class Said(NamedTuple):
+class PublishedTotals(NamedTuple):
     """What was told last."""
 
     version: int
@@ -44,13 +44,13 @@ def event_of(submission_id: str, version: int, totals: Totals, now: datetime) ->
     )
 
 
-class Announcer:
+class TotalsPublisher:
     """The collection `totals`: one document per submission, with the outbox in which its totals leave."""
 
     def __init__(self, collection: Collection, counts: Counts, runtime: Runtime) -> None:
         self.collection = collection
         self._counts, self._runtime = counts, runtime
-        self._said: dict[str, Said] = {}
+        self._said: dict[str, PublishedTotals] = {}
         self._waiting: set[str] = set()
 
     async def prepare(self) -> None:
@@ -79,7 +79,9 @@ class Announcer:
                 await self._tell(submission_id, totals, said, now)
                 self._waiting.discard(submission_id)
 
-    async def _tell(self, submission_id: str, totals: Totals, said: Said | None, now: datetime) -> None:
+    async def _tell(
+        self, submission_id: str, totals: Totals, said: PublishedTotals | None, now: datetime
+    ) -> None:
         version = said.version + 1 if said else 1
         event = event_of(submission_id, version, totals, now)
         fields = {"version": version, "totals": {key: list(one) for key, one in totals.items()}, "at": now}
@@ -97,7 +99,7 @@ class Announcer:
         except DuplicateKeyError:
             told = False
         if told:
-            self._said[submission_id] = Said(version, totals, now)
+            self._said[submission_id] = PublishedTotals(version, totals, now)
             self._runtime.nudge(self.collection, submission_id)
             telemetry.totalled(submission_id)
             return
@@ -108,6 +110,6 @@ class Announcer:
         self._counts.touched.add(submission_id)
 
 
-def _said(document: Document) -> Said:
+def _said(document: Document) -> PublishedTotals:
     totals = {metric: Total(*figure) for metric, figure in document["totals"].items()}
-    return Said(document["version"], totals, document["at"])
+    return PublishedTotals(document["version"], totals, document["at"])

@@ -11,7 +11,7 @@ import pytest
 
 from services.metrics.census import store
 from services.metrics.census.model import (
-    Count,
+    CensusCount,
     Delivered,
     Fact,
     Joined,
@@ -219,7 +219,7 @@ async def test_however_facts_are_portioned_and_whoever_records_them_the_census_i
     await asyncio.gather(
         *(work(one, [*portions[place::3], *portions[:2]]) for place, one in enumerate(replicas))
     )
-    expected = Count()
+    expected = CensusCount()
     expected.take(told)
 
     started_anew = await taken(database)
@@ -236,7 +236,7 @@ def test_facts_are_read_as_they_were_written() -> None:
 
 def test_the_newest_facts_say_all_that_all_facts_said() -> None:
     told = facts(8, 60)
-    whole, short = Count(), Count()
+    whole, short = CensusCount(), CensusCount()
     whole.take(told)
     short.take(newest(told))
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from services.metrics.counting.model import Click, click_of, delivery_of
+from services.metrics.counting.model import CountedClick, click_of, delivery_of
 from services.metrics.counting.service import Counts
 from services.metrics.counting.sums import GROUPINGS
 from shared.storage.mongo import Collection, Database
@@ -56,7 +56,7 @@ async def test_counting_goes_on_after_a_restart_where_it_stopped(database: Datab
         counts = await counting(database)
         await feed(counts, part)
         if number % 3 == 1:
-            await counts.keep()
+            await counts.checkpoint()
         if number % 2 == 1:
             await counts.fold()
 
@@ -135,7 +135,7 @@ async def test_events_of_long_ago_are_still_recognised(database: Database) -> No
     again = await counting(database)
 
     assert await again.count(clicks) == 0
-    assert await again.count([*clicks, Click(7, clicks[0].at, one.code)]) == 1
+    assert await again.count([*clicks, CountedClick(7, clicks[0].at, one.code)]) == 1
 
 
 async def test_it_is_remembered_whose_reach_has_changed(database: Database) -> None:

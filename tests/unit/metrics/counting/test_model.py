@@ -8,8 +8,8 @@ import pytest
 from services.metrics.counting.model import (
     Amount,
     Cell,
-    Figure,
-    Span,
+    FigureSpan,
+    ObservedFigure,
     changes,
     code_of,
     day_of,
@@ -22,7 +22,7 @@ from services.metrics.counting.model import (
 )
 from tests.support.builders.reach_events import START, delivery, sample
 
-VIEWS = Span("views", "cumulative", "")
+VIEWS = FigureSpan("views", "cumulative", "")
 
 
 def test_a_code_is_ten_characters_of_base32_and_always_the_same() -> None:
@@ -34,20 +34,26 @@ def test_a_code_is_ten_characters_of_base32_and_always_the_same() -> None:
 @pytest.mark.parametrize(
     ("new", "old", "wins"),
     [
-        (Figure(10, 1, "a"), None, True),
-        (Figure(5, 2, "a"), Figure(10, 1, "a"), True),
-        (Figure(99, 1, "a"), Figure(10, 2, "a"), False),
-        (Figure(11, 1, "a"), Figure(10, 1, "a"), True),
-        (Figure(10, 1, "a"), Figure(10, 1, "a"), False),
+        (ObservedFigure(10, 1, "a"), None, True),
+        (ObservedFigure(5, 2, "a"), ObservedFigure(10, 1, "a"), True),
+        (ObservedFigure(99, 1, "a"), ObservedFigure(10, 2, "a"), False),
+        (ObservedFigure(11, 1, "a"), ObservedFigure(10, 1, "a"), True),
+        (ObservedFigure(10, 1, "a"), ObservedFigure(10, 1, "a"), False),
     ],
     ids=["first", "later_though_smaller", "earlier_though_larger", "same_instant_larger", "the_same"],
 )
-def test_the_later_observation_takes_the_place(new: Figure, old: Figure | None, wins: bool) -> None:
+def test_the_later_observation_takes_the_place(
+    new: ObservedFigure, old: ObservedFigure | None, wins: bool
+) -> None:
     assert new.beats(old) is wins
 
 
 def test_a_total_and_its_parts_by_audience_are_not_added() -> None:
-    figures = {"": Figure(100, 5, "s"), "AZ": Figure(60, 5, "s"), "TR": Figure(30, 6, "s")}
+    figures = {
+        "": ObservedFigure(100, 5, "s"),
+        "AZ": ObservedFigure(60, 5, "s"),
+        "TR": ObservedFigure(30, 6, "s"),
+    }
 
     stands = standing(VIEWS, figures)
 
@@ -60,7 +66,7 @@ def test_a_total_and_its_parts_by_audience_are_not_added() -> None:
 
 
 def test_parts_without_a_total_make_the_whole() -> None:
-    figures = {"AZ": Figure(60, 5, "s"), "TR": Figure(30, 6, "s")}
+    figures = {"AZ": ObservedFigure(60, 5, "s"), "TR": ObservedFigure(30, 6, "s")}
 
     stands = standing(VIEWS, figures)
 
@@ -69,13 +75,13 @@ def test_parts_without_a_total_make_the_whole() -> None:
 
 
 def test_people_reached_stand_in_no_sum() -> None:
-    assert standing(Span("reached", "cumulative", ""), {"": Figure(1000, 5, "s")}) == {}
+    assert standing(FigureSpan("reached", "cumulative", ""), {"": ObservedFigure(1000, 5, "s")}) == {}
 
 
 def test_a_figure_observed_on_another_day_moves() -> None:
     day = 86_400_000
-    before = standing(VIEWS, {"": Figure(100, day, "s")})
-    after = standing(VIEWS, {"": Figure(130, 3 * day, "s")})
+    before = standing(VIEWS, {"": ObservedFigure(100, day, "s")})
+    after = standing(VIEWS, {"": ObservedFigure(130, 3 * day, "s")})
 
     moved = {change.cell.day: (change.value, change.figures) for change in changes("c", before, after)}
 
@@ -83,7 +89,7 @@ def test_a_figure_observed_on_another_day_moves() -> None:
 
 
 def test_nothing_changes_where_the_figures_are_the_same() -> None:
-    stands = standing(VIEWS, {"": Figure(100, 5, "s")})
+    stands = standing(VIEWS, {"": ObservedFigure(100, 5, "s")})
 
     assert changes("c", stands, stands) == []
 
@@ -113,6 +119,6 @@ def test_times_come_back_as_they_were() -> None:
 
 
 def test_a_cell_says_whether_it_is_for_breakdowns_by_audience() -> None:
-    (cell,) = standing(VIEWS, {"": Figure(7, 5, "s")})
+    (cell,) = standing(VIEWS, {"": ObservedFigure(7, 5, "s")})
 
     assert cell == Cell("views", "cumulative", "s", "1970-01-01", "", None)

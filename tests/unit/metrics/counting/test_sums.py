@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.metrics.counting.delivery_reach import (
-    Accounts,
-    Entry,
+    JournalEntry,
+    KnownReach,
     admit_clicks,
     admit_delivery,
     admit_samples,
     slots_of,
 )
-from services.metrics.counting.documents import account_documents, accounts_in, additions
+from services.metrics.counting.documents import account_document, accounts_in, additions
 from services.metrics.counting.journal import document_of, entry_in
 from services.metrics.counting.model import click_of, delivery_of, sample_of
 from services.metrics.counting.sums import ALL_TIME, GROUPINGS, Table, key_of, name_of, rows, values_of
@@ -25,9 +25,9 @@ from tests.support.builders.reach_events import history
 from tests.support.builders.reach_reference import Totals, reference
 
 
-def journal_of(events: Sequence[Event], batch: int) -> tuple[Accounts, list[Entry]]:
-    accounts = Accounts()
-    entries: list[Entry] = []
+def journal_of(events: Sequence[Event], batch: int) -> tuple[KnownReach, list[JournalEntry]]:
+    accounts = KnownReach()
+    entries: list[JournalEntry] = []
     for start in range(0, len(events), batch):
         part = events[start : start + batch]
         clicks = [click_of(event) for event in part if isinstance(event, ReachClicked)]
@@ -45,7 +45,7 @@ def journal_of(events: Sequence[Event], batch: int) -> tuple[Accounts, list[Entr
     return accounts, entries
 
 
-def totals(entries: Sequence[Entry], accounts: Accounts, by: tuple[str, ...]) -> Totals:
+def totals(entries: Sequence[JournalEntry], accounts: KnownReach, by: tuple[str, ...]) -> Totals:
     found: Totals = Counter()
     for row in rows([additions(entries, accounts).get(Table(ALL_TIME, name_of(by)), {})]):
         found[row.values, row.measure.metric, row.measure.kind] += row.value
@@ -99,9 +99,9 @@ def test_an_entry_comes_back_from_the_store_as_it_was() -> None:
 
 def test_accounts_come_back_from_their_pictures() -> None:
     accounts, _ = journal_of(history(5), 40)
-    again = Accounts()
+    again = KnownReach()
 
-    ahead = accounts_in(account_documents(accounts, range(32), 1), again)
+    ahead = accounts_in([account_document(accounts, shard, 1) for shard in range(32)], again)
 
     assert again.by_code == accounts.by_code
     assert set(ahead.values()) == {accounts.number}
@@ -125,7 +125,7 @@ def test_any_text_can_be_a_value(values: tuple[str, ...]) -> None:
 
 
 def test_forgetting_ids_keeps_what_is_needed() -> None:
-    accounts = Accounts(remembered=10)
+    accounts = KnownReach(remembered=10)
     chance = Random(1)
     for slot in range(20):
         accounts.memory.learn([slot], [(slot, chance.getrandbits(64)) for _ in range(5)])

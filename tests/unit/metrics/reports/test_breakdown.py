@@ -4,20 +4,22 @@ from datetime import date
 
 import pytest
 
-from services.metrics.counting.sums import Measure, Row
+from services.metrics.counting.sums import BreakdownRow, Measure
 from services.metrics.reports.api import question_of
-from services.metrics.reports.breakdown import Answer, Question, cover
+from services.metrics.reports.breakdown import Breakdown, ReachQuestion, cover
 from services.metrics.reports.charts import Shown, choose, crossed, measures, ranked, trend
 from shared.http.problems import Problem
 
 
-def one(value: int, metric: str = "clicks", kind: str = "delta", source: str = "s", **values: str) -> Answer:
-    row = Row(tuple(values.values()), Measure(metric, kind, source), value, 1_000)
-    return Answer(tuple(values), [row])
+def one(
+    value: int, metric: str = "clicks", kind: str = "delta", source: str = "s", **values: str
+) -> Breakdown:
+    row = BreakdownRow(tuple(values.values()), Measure(metric, kind, source), value, 1_000)
+    return Breakdown(tuple(values), [row])
 
 
-def together(*answers: Answer) -> Answer:
-    return Answer(answers[0].columns, [row for answer in answers for row in answer.rows])
+def together(*answers: Breakdown) -> Breakdown:
+    return Breakdown(answers[0].columns, [row for answer in answers for row in answer.rows])
 
 
 CLICKS = Shown("clicks", "delta")
@@ -47,15 +49,15 @@ def test_all_of_time_is_not_covered_day_by_day() -> None:
 @pytest.mark.parametrize(
     ("by", "first", "last", "question"),
     [
-        (None, None, None, Question()),
-        ("channel, day,channel", None, None, Question(("channel", "day"))),
-        ("", "2026-11-03", "2026-11-04", Question((), "2026-11-03", "2026-11-04")),
-        ("", "2026-11-03T23:30:00-02:00", None, Question((), "2026-11-04")),
-        ("", "2026-11-03T23:30:00 02:00", None, Question((), "2026-11-03")),
+        (None, None, None, ReachQuestion()),
+        ("channel, day,channel", None, None, ReachQuestion(("channel", "day"))),
+        ("", "2026-11-03", "2026-11-04", ReachQuestion((), "2026-11-03", "2026-11-04")),
+        ("", "2026-11-03T23:30:00-02:00", None, ReachQuestion((), "2026-11-04")),
+        ("", "2026-11-03T23:30:00 02:00", None, ReachQuestion((), "2026-11-03")),
     ],
 )
 def test_a_question_is_read_from_an_address(
-    by: str | None, first: str | None, last: str | None, question: Question
+    by: str | None, first: str | None, last: str | None, question: ReachQuestion
 ) -> None:
     assert question_of(by, first, last) == question
 

@@ -1,27 +1,27 @@
 """What is told of a submission's and the campaign's reach."""
 
-from services.metrics.counting.delivery_reach import Account, Accounts
-from services.metrics.counting.model import Figure, Span
-from services.metrics.counting.sums import Measure, Row
+from services.metrics.counting.delivery_reach import DeliveryReach, KnownReach
+from services.metrics.counting.model import FigureSpan, ObservedFigure
+from services.metrics.counting.sums import BreakdownRow, Measure
 from services.metrics.reports.totals import Total, clicks, reached, totals_of, views
 
 
-def account(*figures: tuple[str, str, Figure], clicked: int = 0) -> Account:
-    made = Account(clicks={"2026-11-20": clicked} if clicked else {}, clicked_at=clicked and 99)
+def account(*figures: tuple[str, str, ObservedFigure], clicked: int = 0) -> DeliveryReach:
+    made = DeliveryReach(clicks={"2026-11-20": clicked} if clicked else {}, clicked_at=clicked and 99)
     for metric, kind, figure in figures:
-        made.figures[Span(metric, kind, "" if kind == "cumulative" else "2026-11-20")] = {"": figure}
+        made.figures[FigureSpan(metric, kind, "" if kind == "cumulative" else "2026-11-20")] = {"": figure}
     return made
 
 
-def row(metric: str, kind: str, value: int, source: str = "s") -> Row:
-    return Row((), Measure(metric, kind, source), value, 7)
+def row(metric: str, kind: str, value: int, source: str = "s") -> BreakdownRow:
+    return BreakdownRow((), Measure(metric, kind, source), value, 7)
 
 
 def test_views_of_deliveries_are_added_and_their_sources_named() -> None:
     told = totals_of(
         [
-            account(("views", "cumulative", Figure(100, 5, "youtube:videos"))),
-            account(("views", "cumulative", Figure(30, 9, "website:log"))),
+            account(("views", "cumulative", ObservedFigure(100, 5, "youtube:videos"))),
+            account(("views", "cumulative", ObservedFigure(30, 9, "website:log"))),
         ]
     )
 
@@ -31,8 +31,11 @@ def test_views_of_deliveries_are_added_and_their_sources_named() -> None:
 def test_a_cumulative_figure_and_periods_are_not_added() -> None:
     told = totals_of(
         [
-            account(("views", "period", Figure(40, 5, "a")), ("views", "cumulative", Figure(100, 5, "b"))),
-            account(("shares", "period", Figure(3, 5, "a"))),
+            account(
+                ("views", "period", ObservedFigure(40, 5, "a")),
+                ("views", "cumulative", ObservedFigure(100, 5, "b")),
+            ),
+            account(("shares", "period", ObservedFigure(3, 5, "a"))),
         ]
     )
 
@@ -40,22 +43,24 @@ def test_a_cumulative_figure_and_periods_are_not_added() -> None:
 
 
 def test_people_reached_are_the_largest_figure() -> None:
-    one = account(("reached", "cumulative", Figure(100, 5, "a")))
-    other = account(("reached", "cumulative", Figure(70, 6, "b")))
+    one = account(("reached", "cumulative", ObservedFigure(100, 5, "a")))
+    other = account(("reached", "cumulative", ObservedFigure(70, 6, "b")))
 
     assert totals_of([one, other])["reached"] == Total(100, "largest single figure: a", 5)
     assert totals_of([one])["reached"] == Total(100, "a", 5)
 
 
 def test_our_own_clicks_stand_for_clicks() -> None:
-    told = totals_of([account(("clicks", "cumulative", Figure(500, 5, "facebook:insights")), clicked=3)])
+    told = totals_of(
+        [account(("clicks", "cumulative", ObservedFigure(500, 5, "facebook:insights")), clicked=3)]
+    )
 
     assert told["clicks"] == Total(3, "links:redirect", 99)
 
 
 def test_nothing_measured_is_nothing_told() -> None:
-    assert totals_of([Account(), Account()]) == {}
-    assert reached(Accounts()) is None
+    assert totals_of([DeliveryReach(), DeliveryReach()]) == {}
+    assert reached(KnownReach()) is None
     assert views([]) is None
 
 
