@@ -34,9 +34,8 @@ from services.metrics.counting.journal import Journal
 from services.metrics.counting.model import CountedClick, CountedDelivery, CountedSample
 from services.metrics.counting.offers import Offer, shares
 from services.metrics.counting.sums import Sums, Table
-from services.metrics.counting.together import Together
-from shared.concurrency.wake_up import woken
 from shared.concurrency.batcher import Batcher
+from shared.concurrency.wake_up import woken
 from shared.failures import Unavailable
 from shared.storage.document import Document
 from shared.storage.mongo import Database, DuplicateKeyError

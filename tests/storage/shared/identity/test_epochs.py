@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
 from typing import Any, cast
 from uuid import uuid4
 
