@@ -1,7 +1,7 @@
 """Who may decide what about a case, and what follows. Pure: no clock, no store, no bus."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -9,7 +9,9 @@ from typing import Any, Final, Literal
 import rfc8785
 
 from services.moderation.screening.rules import Policy, Wording, judge, read
+from services.moderation.screening.text_scan import words
 from shared.events import Approval, CaseState, Media, as_utc
+from shared.text.differences import common_stretches
 from shared.text.plain_text import is_blank, no_text, normal, over_lines
 
 Verdict = Literal["approve", "reject", "request_changes", "escalate"]
@@ -18,6 +20,11 @@ OPEN: Final[frozenset[CaseState]] = frozenset({"screened", "in_review"})
 ENDED: Final[frozenset[CaseState]] = frozenset({"withdrawn", "recalled"})
 """States that nothing leads out of."""
 AFTER: Final[Mapping[Verdict, CaseState]] = {"reject": "rejected", "request_changes": "changes_requested"}
+
+
+SMALL_AT_LEAST: Final = 4
+SMALL_AT_MOST: Final = 60
+"""Words taken out and put in that make a small edit, of a short text and of a long one."""
 
 
 class Refused(Exception):
@@ -133,15 +140,43 @@ def digest(content: Content, plan: Plan) -> str:
     return hashlib.sha256(rfc8785.dumps(whole)).hexdigest()
 
 
+def small(sent: Content, content: Content) -> bool:
+    """Whether moderators changed no more of what the author sent than one person may answer for.
+
+    That is the same language, and about one word in ten of the texts and hashtags; an alternative text that the author
+    left empty may be written freely.
+    """
+    if content.language != sent.language:
+        return False
+    pairs = [(sent.title, content.title), (sent.body, content.body)]
+    pairs += [(a.alt, b.alt) for a, b in zip(sent.media, content.media, strict=False) if a.alt.strip()]
+    old, new = ([word for pair in pairs for word in words(pair[side])] for side in (0, 1))
+    allowed = max(SMALL_AT_LEAST, min(SMALL_AT_MOST, len(old) // 5))
+    hashtags = len({*sent.hashtags} ^ {*content.hashtags})
+    return hashtags <= allowed and common_stretches(old, new, allowed - hashtags) is not None
+
+
+def required(policy: Policy, classes: Iterable[str], sent: Content, content: Content) -> int:
+    """How many different people must approve the content."""
+    return max(policy.reviewers(classes), 1 if small(sent, content) else 2)
+
+
 def decide(
-    case: Standing, decision: Decision, *, actor: str, editor: bool, now: datetime, policy: Policy
+    case: Standing,
+    decision: Decision,
+    *,
+    sent: Content,
+    actor: str,
+    editor: bool,
+    now: datetime,
+    policy: Policy,
 ) -> Outcome:
-    """What becomes of a case when `actor` decides so. Raises `Refused`."""
+    """What becomes of a case, whose author `sent` this, when `actor` decides so. Raises `Refused`."""
     _may(case, decision, actor=actor, editor=editor)
     _fits(decision, policy)
     classes = judge((), policy, (*case.classes, *decision.classes)).classes
     if decision.verdict == "approve":
-        return _approve(replace(case, classes=classes), decision, actor, now, policy)
+        return _approve(replace(case, classes=classes), decision, sent, actor, now, policy)
     if decision.verdict == "escalate":
         return Outcome(
             "in_review",
@@ -150,13 +185,15 @@ def decide(
             classes,
             case.approvals,
             escalated=True,
-            required=policy.reviewers(classes),
+            required=required(policy, classes, sent, case.content),
         )
     state = AFTER[decision.verdict]
     return Outcome(state, case.content, case.plan, classes, (), escalated=False, required=1)
 
 
-def _approve(case: Standing, decision: Decision, actor: str, now: datetime, policy: Policy) -> Outcome:
+def _approve(
+    case: Standing, decision: Decision, sent: Content, actor: str, now: datetime, policy: Policy
+) -> Outcome:
     content = edited(case.content, decision.edits or Edits(), policy)
     plan = Plan(
         case.plan.channels if decision.channels is None else decision.channels,
@@ -171,9 +208,9 @@ def _approve(case: Standing, decision: Decision, actor: str, now: datetime, poli
     if any(each.person_id == actor for each in standing):
         raise Refused("second_person_needed", "You have approved this already; now somebody else has to.")
     approvals = (*standing, Approved(actor, now, hashed))
-    required = policy.reviewers(classes)
-    state: CaseState = "approved" if len(approvals) >= required else "in_review"
-    return Outcome(state, content, plan, classes, approvals, escalated=False, required=required)
+    needed = required(policy, classes, sent, content)
+    state: CaseState = "approved" if len(approvals) >= needed else "in_review"
+    return Outcome(state, content, plan, classes, approvals, escalated=False, required=needed)
 
 
 def _may(case: Standing, decision: Decision, *, actor: str, editor: bool) -> None:

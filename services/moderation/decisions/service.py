@@ -106,11 +106,19 @@ class Decisions:
         outcome = decide(
             case.standing,
             decision,
+            sent=case.sent,
             actor=reader.person_id,
             editor=reader.editor,
             now=now,
             policy=self._policy,
         )
+        for language in (case.standing.content.language, outcome.content.language):
+            if not reader.sees(case.country, language, case.section):
+                raise Refused(
+                    "out_of_scope",
+                    f"{language} in {case.country} lies outside your languages, countries or sections.",
+                    "edits.language",
+                )
         return outcome, case.signals if decision.edits is None else self._seen_again(case, outcome)
 
     def _record(

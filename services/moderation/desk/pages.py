@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from services.moderation.cases.model import Case
-from services.moderation.cases.rules import OPEN, Content
+from services.moderation.cases.rules import OPEN, Content, required
 from services.moderation.desk.diff import changes, marked
 from services.moderation.desk.forms import RecallRequest, decision_of
 from services.moderation.desk.media import Photos
@@ -74,7 +74,7 @@ class Console:
             and {"by": handle(lease["person_id"]), "mine": lease["person_id"] == reader.person_id},
             "yours": slot.author_id == reader.person_id,
             "approved": not slot.person_free(reader.person_id),
-            "reviewers": self.desk.policy.reviewers(slot.classes),
+            "reviewers": slot.reviewers(self.desk.policy),
         }
 
     def _classes(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Console:
             editors_only=case.standing.escalated and not principal.has("editor"),
             recallable=any(each.state == "approved" for each in case.decisions),
             blur=self.desk.policy.blurs(case.standing.classes),
-            reviewers=self.desk.policy.reviewers(case.standing.classes),
+            reviewers=required(self.desk.policy, case.standing.classes, case.sent, content),
             title_parts=marked(content.title, case.signals, "title"),
             body_parts=marked(content.body, case.signals, "body"),
             edits=edits_shown(case.sent, content),

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from services.moderation.cases.model import Case, Lease
-from services.moderation.cases.rules import Content
+from services.moderation.cases.rules import Content, required
 from services.moderation.queue.claims import Claim
 from services.moderation.queue.reader import Slot
 from services.moderation.screening.rules import Policy, Signal
@@ -72,7 +72,7 @@ def submission_json(case: Case, policy: Policy) -> Json:
         "classes": list(standing.classes),
         "risk": case.risk,
         "blur": policy.blurs(standing.classes),
-        "reviewers": policy.reviewers(standing.classes),
+        "reviewers": required(policy, standing.classes, case.sent, standing.content),
         "approvals": [{"by": handle(each.person_id), "at": as_utc(each.at)} for each in standing.approvals],
         "channels": None if standing.plan.channels is None else list(standing.plan.channels),
         "publish_at": standing.plan.publish_at and as_utc(standing.plan.publish_at),
@@ -118,7 +118,7 @@ def slot_json(slot: Slot, person_id: str, policy: Policy, now: datetime) -> Json
         "media": slot.media,
         "received_at": as_utc(slot.received_at),
         "approvals": len(slot.approvers),
-        "reviewers": policy.reviewers(slot.classes),
+        "reviewers": slot.reviewers(policy),
         "held": held_json(lease, person_id),
         "yours": slot.author_id == person_id,
         "approved_by_you": person_id in slot.approvers,

@@ -22,7 +22,7 @@ from shared.storage.clock import DatabaseClock
 from shared.text.language_ranges import narrowed
 
 CONFLICTS = frozenset({"already_decided", "already_escalated", "second_person_needed"})
-FORBIDDEN = frozenset({"own_submission", "editor_needed"})
+FORBIDDEN = frozenset({"own_submission", "editor_needed", "out_of_scope"})
 WHY_NOT: Mapping[str, tuple[int, str]] = {
     "own": (403, "This is your own submission; somebody else has to decide on it."),
     "approved": (409, "You have approved this already; now somebody else has to."),

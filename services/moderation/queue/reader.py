@@ -14,6 +14,7 @@ from services.moderation.cases.queue_positions import STAGES, Lane, Stage, lane_
 from services.moderation.cases.rules import OPEN
 from services.moderation.cases.store import Books
 from services.moderation.queue.read_cache import Glances
+from services.moderation.screening.rules import Policy
 from shared.storage.document import Document
 from shared.storage.mongo import Collection
 from shared.text.language_ranges import in_ranges
@@ -92,6 +93,10 @@ class Slot:
     def fits(self, reader: Reader) -> bool:
         """Whether it lies within what the reader may see and wants."""
         return reader.sees(self.country, self.language, self.section)
+
+    def reviewers(self, policy: Policy) -> int:
+        """How many must approve it, as far as the queue knows: one who has approved waits for a second."""
+        return max(policy.reviewers(self.classes), 2 if self.approvers else 1)
 
     def decidable(self, reader: Reader) -> bool:
         """Whether the reader may be the one to decide: not the author, and not twice."""

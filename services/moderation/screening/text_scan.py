@@ -95,6 +95,12 @@ def script(character: str) -> str:
     return unicodedata.name(character, "").partition(" ")[0]
 
 
+def words(text: str) -> Iterator[str]:
+    """The words of a text; in scripts without spaces between words, each letter for itself."""
+    for match in re.finditer(r"\w+", text):
+        yield from match.group() if script(match.group()[0]) in UNSPACED else [match.group()]
+
+
 def expected_script(language: str) -> str | None:
     """The one script of a language tag, if it has one."""
     primary, *rest = language.split("-")

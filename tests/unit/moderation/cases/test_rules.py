@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from services.moderation.cases.rules import (
     Standing,
     decide,
     digest,
+    small,
 )
 from shared.events import CaseState
 from tests.support.builders.submissions import NOW, POLICY, photo
@@ -28,7 +30,7 @@ SENSITIVE = replace(PLAIN, classes=("minors",))
 
 
 def rule(case: Standing, decision: Decision, actor: str = "one", *, editor: bool = False) -> Outcome:
-    return decide(case, decision, actor=actor, editor=editor, now=NOW, policy=POLICY)
+    return decide(case, decision, sent=CONTENT, actor=actor, editor=editor, now=NOW, policy=POLICY)
 
 
 def standing(outcome: Outcome, author: str = "author") -> Standing:
@@ -171,6 +173,63 @@ def test_an_edit_that_gives_away_personal_data_needs_a_second_person() -> None:
 
 def test_a_class_that_a_moderator_finds_needs_a_second_person() -> None:
     assert rule(PLAIN, Decision("approve", classes=("graphic",))).state == "in_review"
+
+
+LONG = replace(CONTENT, body=" ".join(f"söz{number}" for number in range(200)))
+UNSPACED = Content("节日", "人人生而自由在尊严和权利上一律平等", "zh")
+
+
+@pytest.mark.parametrize(
+    ("sent", "changes", "is_small"),
+    [
+        (CONTENT, {}, True),
+        (CONTENT, {"title": "Nar bayrami"}, True),
+        (CONTENT, {"body": "Göyçayda nar bayramı keçirildi, gözəl."}, True),
+        (CONTENT, {"body": "Göyçayda  nar\nbayramı: keçirildi!"}, True),
+        (CONTENT, {"title": "Alma bazarı", "body": "Qubada alma bazarı açıldı."}, False),
+        (CONTENT, {"body": ""}, True),
+        (CONTENT, {"title": "Nar", "body": ""}, False),
+        (CONTENT, {"language": "tr"}, False),
+        (CONTENT, {"hashtags": ("nar", "bayram")}, True),
+        (CONTENT, {"hashtags": ("a", "b", "c", "d")}, False),
+        (CONTENT, {"media": (photo(alt="Bazarda nar satan kişi"),)}, True),
+        (CONTENT, {"media": (photo(alt="Tamam başqa bir şəkil, bambaşqa"),)}, False),
+        (replace(CONTENT, media=(photo(alt=""),)), {"media": (photo(alt="Uzun təsvir " * 9),)}, True),
+        (LONG, {"body": LONG.body.replace("söz1 ", "bir ").replace("söz7 ", "yeddi ")}, True),
+        (LONG, {"body": LONG.body.replace("söz", "sözlər")}, False),
+        (LONG, {"body": LONG.body[: len(LONG.body) // 2]}, False),
+        (UNSPACED, {"body": UNSPACED.body.replace("自由", "平静")}, True),
+        (UNSPACED, {"body": "今天没有任何新闻可以报告给大家"}, False),
+    ],
+)
+def test_an_edit_is_small_or_needs_a_second_person(
+    sent: Content, changes: dict[str, Any], is_small: bool
+) -> None:
+    content = replace(sent, **changes)
+
+    assert small(sent, content) is is_small
+
+
+@pytest.mark.parametrize(
+    "edits", [Edits(language="tr"), Edits(title="Alma bazarı", body="Qubada alma bazarı açıldı.")]
+)
+def test_more_than_a_small_edit_needs_a_second_person(edits: Edits) -> None:
+    first = rule(PLAIN, Decision("approve", edits=edits))
+
+    assert (first.state, first.required) == ("in_review", 2)
+    assert refusal(standing(first), APPROVE, "one") == "second_person_needed"
+    assert rule(standing(first), APPROVE, "two").state == "approved"
+
+
+def test_many_small_edits_are_one_large_one() -> None:
+    case = PLAIN
+    for words in (("Göyçayda", "Qubada"), ("nar", "alma"), ("bayramı", "bazarı")):
+        edits = Edits(body=case.content.body.replace(*words))
+        case = replace(
+            standing(rule(case, Decision("approve", edits=edits))), state="in_review", approvals=()
+        )
+
+    assert rule(case, APPROVE).state == "in_review"
 
 
 def test_the_digest_covers_every_part_of_content_and_plan() -> None:
