@@ -10,6 +10,7 @@ from services.moderation.audit.checkpoints import Checkpoints
 from services.moderation.cases import handlers
 from services.moderation.cases.queue_positions import LaneBook
 from services.moderation.cases.store import Books, Cases
+from services.moderation.decisions.recall_budget import RecallBudget
 from services.moderation.decisions.service import Decisions
 from services.moderation.desk import api, pages
 from services.moderation.desk.media import Photos
@@ -64,8 +65,10 @@ def assemble(runtime: Runtime) -> Parts:
     books = Books(LaneBook(database["lanes"]), LaneBook(database["country_lanes"]))
     cases = Cases(database["cases"], books, runtime.nudge)
     queue = Queue(cases.collection, books)
-    claims = Claims(cases, queue, clock, settings.lease)
-    desk = Desk(cases, queue, claims, Decisions(cases, clock, policy, key, scanner), clock, policy)
+    claims = Claims(cases, queue, clock, settings.lease, settings.claims_at_once)
+    decisions = Decisions(cases, clock, policy, key, scanner)
+    recalls = RecallBudget(database["recalls"], settings.recalls_alone)
+    desk = Desk(cases, queue, claims, decisions, clock, policy, recalls)
     photos = Photos(cases, MediaStore(settings.media_url))
     checkpoints = Checkpoints(database["seals"], cases.collection, clock)
     reasons = {reason.code: reason.text for reason in campaign.reasons}

@@ -18,6 +18,14 @@ class ModerationSettings(Settings):
         default=300, validation_alias=AliasChoices("KONULLU_MODERATION_LEASE_SECONDS")
     )
     """How long a claim lasts unless it is renewed."""
+    claims_at_once: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=30, validation_alias=AliasChoices("KONULLU_MODERATION_CLAIMS_AT_ONCE")
+    )
+    """How many cases one person may hold at the same time."""
+    recalls_alone: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=10, validation_alias=AliasChoices("KONULLU_MODERATION_RECALLS_ALONE")
+    )
+    """How many approvals one person may take back within an hour without a second one."""
     seal_seconds: Annotated[float, Field(gt=0)] = Field(
         default=10.0, validation_alias=AliasChoices("KONULLU_MODERATION_SEAL_SECONDS")
     )

@@ -12,6 +12,7 @@ CLAIMS = Counter("konullu_moderation_claims_total", "Asked for a case, by what c
 DECISIONS = Counter("konullu_moderation_decisions_total", "Decisions by verdict.", ["verdict"])
 REFUSED = Counter("konullu_moderation_refused_total", "Decisions that did not hold, by reason.", ["code"])
 RECALLS = Counter("konullu_moderation_recalls_total", "Approvals taken back.")
+REOPENED = Counter("konullu_moderation_reopened_total", "Approved cases that were opened again.")
 WITHDRAWALS = Counter("konullu_moderation_withdrawals_total", "Submissions that their authors took back.")
 SEALED = Counter("konullu_moderation_sealed_cases_total", "Audit trails sealed into the campaign's chain.")
 WAITING = Gauge(
@@ -49,6 +50,12 @@ def recalled(case_id: str) -> None:
     """An approval was taken back."""
     RECALLS.inc()
     log.info("case_recalled", submission_id=case_id)
+
+
+def reopened(case_id: str) -> None:
+    """An approved case waits again."""
+    REOPENED.inc()
+    log.info("case_reopened", submission_id=case_id)
 
 
 def withdrawn(case_id: str) -> None:

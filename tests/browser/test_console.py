@@ -187,6 +187,7 @@ def test_a_lease_that_was_lost_is_said_and_what_was_written_stays(console: Conso
     expect(page.get_by_label("Note to the author")).to_have_value("Gözəl yazıdır")
     page.get_by_role("button", name="Take it again").click()
     expect(page.get_by_role("button", name="Approve")).to_be_enabled()
+    expect(page.get_by_label("Note to the author")).to_have_value("Gözəl yazıdır")
 
 
 def test_touching_pictures_are_blurred_until_somebody_chooses(console: Console, work: Work) -> None:

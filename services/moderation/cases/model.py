@@ -79,6 +79,8 @@ class Case:
     audit: tuple[chain.Entry, ...] = ()
     recall: str | None = None
     """Why it was recalled."""
+    recall_asked_by: str | None = None
+    """Who wants it taken back, where that waits for a second person."""
     trace: str | None = None
     """The W3C `traceparent` of what brought its revision here."""
 
@@ -209,5 +211,6 @@ def case_of(document: Document) -> Case:
         deliveries=_deliveries(document.get("deliveries", {})),
         audit=tuple(chain.entry_of(each) for each in document.get("audit", ())),
         recall=document.get("recall"),
+        recall_asked_by=document.get("recall_asked_by"),
         trace=document.get("trace"),
     )

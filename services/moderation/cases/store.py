@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from services.moderation.cases import audit_trail as chain
 from services.moderation.cases.model import Case, case_of, signals_documents, standing_fields
 from services.moderation.cases.queue_positions import DECIDED, LaneBook, Stage
-from services.moderation.cases.rules import ENDED, Content, Plan, Standing, digest
+from services.moderation.cases.rules import ENDED, OPEN, Content, Plan, Standing, digest
 from services.moderation.screening.rules import Finding
 from shared.bus.outbox import appended, embedded, entry, merge
 from shared.events import (
@@ -95,6 +95,10 @@ class Arrival:
     event: SubmissionReceived
     finding: Finding
     trace: str | None = None
+
+
+class NotReopenable(Exception):
+    """It is not approved. The text is the state."""
 
 
 class NotRecallable(Exception):
@@ -342,6 +346,60 @@ class Cases:
                 continue
         raise Unavailable("the case, which others keep changing")
 
+    async def reopen(self, case_id: str, *, actor: str, reason: str, now: datetime) -> Case:
+        """Let an approved case wait for people again, so that what is published can be corrected.
+
+        Raises `KeyError`, and `NotReopenable` for what is not approved. What waits already stays as it is.
+        """
+        for _ in range(ATTEMPTS):
+            case = await self.get(case_id)
+            if case is None:
+                raise KeyError(case_id)
+            if case.standing.state in OPEN:
+                return case
+            if case.standing.state != "approved":
+                raise NotReopenable(case.standing.state)
+            standing = replace(case.standing, state="screened", approvals=(), escalated=False)
+            told = replace(case, standing=standing, version=case.version + 1)
+            changed = told.changed(event_id=uuid4(), at=now)
+            trace = continued("case reopened", case.trace)
+            place = await self.books.place("first", standing.content.language, case.country, now)
+            update = merge(
+                {
+                    "$set": {
+                        **standing_fields(standing),
+                        **place,
+                        "version": told.version,
+                        "lease": None,
+                        "unsealed": chain.mark_of(case.id),
+                    },
+                    "$unset": {"decided_lane": "", "decided_place": ""},
+                },
+                {"$push": {"audit": _noted(told, "reopened", actor, reason, now).document()}},
+                appended(entry(CASE_CHANGED, changed, trace)),
+            )
+            if await self.change(case, update):
+                return told
+        raise Unavailable("the case, which others keep changing")
+
+    async def ask_recall(self, case: Case, *, actor: str, reason: str, now: datetime) -> None:
+        """Note that somebody wants it taken back, which waits for a second person. Asked again, nothing changes."""
+        for _ in range(ATTEMPTS):
+            if case.recall_asked_by is not None or case.standing.state in ENDED:
+                return
+            update: Document = {
+                "$set": {
+                    "recall_asked_by": actor,
+                    "version": case.version + 1,
+                    "unsealed": chain.mark_of(case.id),
+                },
+                "$push": {"audit": _noted(case, "recall_asked", actor, reason, now).document()},
+            }
+            if await self.change(case, update) or (again := await self.get(case.id)) is None:
+                return
+            case = again
+        raise Unavailable("the case, which others keep changing")
+
     async def deliver(self, event: DeliveryChanged) -> None:
         """Remember where a submission went. A version below the known one changes nothing."""
         path = f"deliveries.{event.subject_id}"
@@ -360,6 +418,18 @@ class Cases:
                 }
             },
         )
+
+
+def _noted(case: Case, action: str, actor: str, reason: str, now: datetime) -> chain.Entry:
+    return chain.append(
+        case.last,
+        case=case.id,
+        at=now,
+        actor=actor,
+        action=action,
+        content=digest(case.standing.content, case.standing.plan),
+        details={"revision": case.revision, "reason": reason},
+    )
 
 
 def _known(found: Document, event: SubmissionReceived) -> bool:

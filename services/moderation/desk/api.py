@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.moderation.desk.forms import ClaimRequest, DecisionRequest, RecallRequest, Tag
+from services.moderation.desk.forms import ClaimRequest, DecisionRequest, RecallRequest, ReopenRequest, Tag
 from services.moderation.desk.media import Photos
 from services.moderation.desk.schemas import case_json, claim_json, slot_json
 from services.moderation.desk.service import Desk, reader_of
@@ -104,6 +104,12 @@ def routes(desk: Desk, photos: Photos, guard: Guard, *keys: Ed25519PublicKey) ->
     async def recall(submission_id: str, body: RecallRequest, who: Moderator) -> Json:
         """Take an approval back: everything published of it is removed."""
         found = await desk.recall(submission_id, who, body.reason)
+        return {"submission_id": found.id, "state": found.standing.state}
+
+    @router.post("/v1/cases/{submission_id}/reopen", status_code=202)
+    async def reopen(submission_id: str, body: ReopenRequest, who: Moderator) -> Json:
+        """Let an approved case wait again; what is approved of it then takes the published one's place everywhere."""
+        found = await desk.reopen(submission_id, who, body.reason)
         return {"submission_id": found.id, "state": found.standing.state}
 
     @router.get("/v1/media/{sha256}", response_class=Response)

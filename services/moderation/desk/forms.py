@@ -101,6 +101,12 @@ class RecallRequest(Body):
     reason: Reason
 
 
+class ReopenRequest(Body):
+    """Why an approved submission is to be looked at again."""
+
+    reason: Reason
+
+
 def decision_of(form: FormData, content: Content) -> DecisionRequest:
     """The decision on `content` that a form carries. Raises `pydantic.ValidationError`, or 422 `publish_at`."""
     verdict = str(form.get("verdict", ""))

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData
 from services.moderation.cases.model import Case
 from services.moderation.cases.rules import OPEN, Content, required
 from services.moderation.desk.diff import changes, marked
-from services.moderation.desk.forms import RecallRequest, decision_of
+from services.moderation.desk.forms import RecallRequest, ReopenRequest, decision_of
 from services.moderation.desk.media import Photos
 from services.moderation.desk.schemas import handle, who
 from services.moderation.desk.service import Desk, reader_of
@@ -124,6 +124,8 @@ class Console:
             problems={_field(problem): problem} if problem and problem.status == UNFIT else {},
             lost=problem if problem and problem.status != UNFIT else None,
             given=given,
+            given_items=[] if given is None else _carried(given),
+            written=[] if given is None else _written(given, content),
             done="done" in request.query_params,
             recalled="recalled" in request.query_params,
         )
@@ -148,6 +150,31 @@ class Console:
             if claim is not None:
                 return away(f"{HOME}/cases/{claim.case.id}?done={case_id}")
         return away(f"{HOME}?done={case_id}")
+
+
+NOT_CARRIED: Final = frozenset({"csrf", "claim_token", "verdict", "submission_id", "kept"})
+"""Fields of a form that belong to the claim that is lost, or to the sending."""
+
+
+def _carried(form: FormData) -> list[tuple[str, str]]:
+    """What somebody chose and wrote, to be in the form again once they have taken the case again."""
+    return [
+        (name, value)
+        for name, value in form.multi_items()
+        if name not in NOT_CARRIED and isinstance(value, str)
+    ]
+
+
+def _written(form: FormData, content: Content) -> list[tuple[str, str]]:
+    """What somebody wrote that is not there yet, by field."""
+    there = {"title": content.title, "body": content.body, "hashtags": " ".join(content.hashtags), "note": ""}
+    there |= {f"alt-{media.sha256}": media.alt for media in content.media}
+    return [
+        (name, text)
+        for name, old in there.items()
+        if (text := str(form.get(name, old)).replace("\r\n", "\n")).strip()
+        and text != old.replace("\r\n", "\n")
+    ]
 
 
 def _field(problem: Problem) -> str:
@@ -212,6 +239,10 @@ def routes(console: Console, guard: Guard) -> APIRouter:
         case_id = str(form.get("submission_id", "")) or None
         languages = [str(each) for each in form.getlist("language") if each]
         countries = [str(each) for each in form.getlist("country") if each]
+        if form.get("kept") and case_id:
+            claim = await console.desk.claim(reader_of(principal), case_id)
+            if claim is not None:
+                return await console.case(request, principal, claim.case, given=form)
         given = await console.desk.claim(reader_of(principal, languages, countries), case_id)
         return away(f"{HOME}/cases/{given.case.id}" if given else f"{HOME}?nothing=1")
 
@@ -223,23 +254,11 @@ def routes(console: Console, guard: Guard) -> APIRouter:
     async def decide(request: Request, case_id: str, principal: Moderator) -> Response:
         return await console.decide(request, principal, case_id)
 
-    @router.post(f"{HOME}/cases/{{case_id}}/recall")
-    async def recall(request: Request, case_id: str, principal: Moderator) -> Response:
-        form = await request.form()
-        try:
-            reason = RecallRequest.model_validate({"reason": str(form.get("reason", ""))}).reason
-        except ValidationError:
-            found = await console.desk.case(case_id, principal)
-            missing = Problem(422, "recall_reason_missing", "A reason is needed.", field="reason")
-            return await console.case(request, principal, found, problem=missing)
-        await console.desk.recall(case_id, principal, reason)
-        return away(f"{HOME}/cases/{case_id}?recalled=1")
-
     @router.get(f"{HOME}/media/{{sha256}}")
     async def media(request: Request, sha256: Sha256, principal: Moderator) -> Response:
         return await console.photos.answer(sha256, principal, request.headers.get("range"))
 
-    return _lease_routes(router, console, Moderator)
+    return _lease_routes(_published_routes(router, console, Moderator), console, Moderator)
 
 
 def _lease_routes(router: APIRouter, console: Console, moderator: Any) -> APIRouter:
@@ -256,5 +275,33 @@ def _lease_routes(router: APIRouter, console: Console, moderator: Any) -> APIRou
         token = str((await request.form()).get("claim_token", ""))
         await console.desk.claims.release(token, principal.person_id)
         return away(HOME)
+
+    return router
+
+
+def _published_routes(router: APIRouter, console: Console, moderator: Any) -> APIRouter:
+    @router.post(f"{HOME}/cases/{{case_id}}/recall")
+    async def recall(request: Request, case_id: str, principal: moderator) -> Response:
+        form = await request.form()
+        try:
+            reason = RecallRequest.model_validate({"reason": str(form.get("reason", ""))}).reason
+        except ValidationError:
+            found = await console.desk.case(case_id, principal)
+            missing = Problem(422, "recall_reason_missing", "A reason is needed.", field="reason")
+            return await console.case(request, principal, found, problem=missing)
+        await console.desk.recall(case_id, principal, reason)
+        return away(f"{HOME}/cases/{case_id}?recalled=1")
+
+    @router.post(f"{HOME}/cases/{{case_id}}/reopen")
+    async def reopen(request: Request, case_id: str, principal: moderator) -> Response:
+        form = await request.form()
+        try:
+            reason = ReopenRequest.model_validate({"reason": str(form.get("reason", ""))}).reason
+        except ValidationError:
+            found = await console.desk.case(case_id, principal)
+            missing = Problem(422, "recall_reason_missing", "A reason is needed.", field="reopen-reason")
+            return await console.case(request, principal, found, problem=missing)
+        await console.desk.reopen(case_id, principal, reason)
+        return away(f"{HOME}/cases/{case_id}")
 
     return router

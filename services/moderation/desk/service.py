@@ -7,11 +7,12 @@ from typing import Any
 
 from services.moderation import telemetry
 from services.moderation.cases.model import Case
-from services.moderation.cases.rules import Decision, Refused
-from services.moderation.cases.store import Cases, NotRecallable
+from services.moderation.cases.rules import ENDED, Decision, Refused
+from services.moderation.cases.store import Cases, NotRecallable, NotReopenable
+from services.moderation.decisions.recall_budget import RecallBudget
 from services.moderation.decisions.service import Decided, Decisions
 from services.moderation.desk.schemas import handle
-from services.moderation.queue.claims import Claim, Claims, Held, LeaseLost, NotClaimable, case_id_of
+from services.moderation.queue.claims import Claim, Claims, Held, LeaseLost, NotClaimable, TooMany, case_id_of
 from services.moderation.queue.reader import Queue, Reader, Slot, Waiting
 from services.moderation.screening.rules import Policy
 from shared.events import as_utc
@@ -66,17 +67,23 @@ class Desk:
     decisions: Decisions
     clock: DatabaseClock
     policy: Policy
+    recalls: RecallBudget
 
     async def claim(self, reader: Reader, case_id: str | None = None) -> Claim | None:
         """The next case, or this one, for the reader. Raises `Problem` when this one cannot be had."""
         if case_id is None:
-            claim = await self.claims.next(reader)
+            try:
+                claim = await self.claims.next(reader)
+            except TooMany as held:
+                raise too_many(held) from None
             telemetry.claimed(claim.case.id if claim else None)
             return claim
         try:
             claim = await self.claims.one(case_id, reader)
         except KeyError:
             raise no_case(case_id) from None
+        except TooMany as many:
+            raise too_many(many) from None
         except Held as held:
             until = as_utc(held.lease.until)
             name = handle(held.lease.person_id)
@@ -119,7 +126,8 @@ class Desk:
 
     async def recall(self, case_id: str, principal: Principal, reason: str) -> Case:
         """Take an approval back. Raises `Problem`."""
-        await self.case(case_id, principal)
+        found = await self.case(case_id, principal)
+        await self._recall_together(found, principal, reason)
         try:
             case = await self.cases.recall(
                 case_id, actor=principal.person_id, reason=reason, now=await self.clock.now()
@@ -128,6 +136,33 @@ class Desk:
             detail = f"This is {state} and was never approved, so there is nothing to take back."
             raise Problem(409, "not_approved", detail) from None
         telemetry.recalled(case_id)
+        return case
+
+    async def _recall_together(self, case: Case, principal: Principal, reason: str) -> None:
+        """Many recalls are two people's work. Raises 409 `second_recall_needed`."""
+        person_id, now = principal.person_id, await self.clock.now()
+        if case.standing.state in ENDED or not any(each.state == "approved" for each in case.decisions):
+            return
+        if case.recall_asked_by not in {None, person_id} or await self.recalls.spend(person_id, now):
+            return
+        await self.cases.ask_recall(case, actor=person_id, reason=reason, now=now)
+        detail = (
+            "You have taken back as many within an hour as one person may. This one is noted: "
+            "it is removed as soon as a second person recalls it too."
+        )
+        raise Problem(409, "second_recall_needed", detail)
+
+    async def reopen(self, case_id: str, principal: Principal, reason: str) -> Case:
+        """Let an approved case wait again, to be corrected. Raises `Problem`."""
+        await self.case(case_id, principal)
+        try:
+            case = await self.cases.reopen(
+                case_id, actor=principal.person_id, reason=reason, now=await self.clock.now()
+            )
+        except NotReopenable as state:
+            detail = f"This is {state}; only what is approved can be opened again."
+            raise Problem(409, "not_approved", detail) from None
+        telemetry.reopened(case_id)
         return case
 
     async def case(self, case_id: str, principal: Principal) -> Case:
@@ -180,6 +215,13 @@ def sees(principal: Principal, case: Case) -> bool:
 def no_case(case_id: str) -> Problem:
     """There is no such case."""
     return Problem(404, "not_found", f"There is no submission {case_id[:60]} here; check the address.")
+
+
+def too_many(held: TooMany) -> Problem:
+    """They hold enough."""
+    return Problem(
+        409, "too_many_claims", f"You hold {held} already; decide on them or give some back first."
+    )
 
 
 def lease_lost() -> Problem:

@@ -4,13 +4,16 @@ A claim is one compare-and-set on the case's fence and on the lease that was see
 Times are the database's. The token cannot be guessed, names its case, and is worth nothing once the lease is lost.
 """
 
+import asyncio
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from services.moderation.cases.model import Case, Lease, case_of
 from services.moderation.cases.rules import OPEN
@@ -23,6 +26,7 @@ from shared.storage.clock import DatabaseClock
 from shared.storage.document import Document
 
 LEASE: Final = timedelta(minutes=5)
+AT_ONCE: Final = 30
 MOMENT_SECONDS: Final = 0.1
 """How long what one moderator's claim saw of the queue serves the others' in this process."""
 
@@ -43,6 +47,10 @@ class NotClaimable(Exception):
     """The case waits for nobody, or not for this person. The text says why."""
 
 
+class TooMany(Exception):
+    """This person holds as many cases as one may. The text is their number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A case, and the lease on it."""
@@ -59,18 +67,42 @@ def case_id_of(token: str) -> str:
 class Claims:
     """Who holds what."""
 
-    def __init__(self, cases: Cases, queue: Queue, clock: DatabaseClock, lease: timedelta = LEASE) -> None:
+    def __init__(
+        self,
+        cases: Cases,
+        queue: Queue,
+        clock: DatabaseClock,
+        lease: timedelta = LEASE,
+        at_once: int = AT_ONCE,
+    ) -> None:
         self._cases, self._queue, self._clock, self._lease = cases, queue, clock, lease
+        self._at_once = at_once
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._glances = Glances(MOMENT_SECONDS)
 
     async def next(self, reader: Reader) -> Claim | None:
-        """Put the case that has waited longest into the reader's hands; nothing when none fits."""
-        for glance in (self._glances, Glances(0)):
-            if (claim := await self._search(reader, glance)) is not None:
-                return claim
-            if not glance.remembered:
-                break
-        return None
+        """Put the case that has waited longest into the reader's hands; nothing when none fits. Raises `TooMany`."""
+        async with self._turn(reader.person_id):
+            for glance in (self._glances, Glances(0)):
+                if (claim := await self._search(reader, glance)) is not None:
+                    return claim
+                if not glance.remembered:
+                    break
+            return None
+
+    @asynccontextmanager
+    async def _turn(self, person_id: str) -> AsyncIterator[None]:
+        """One claim of a person after another, so that many at once do not pass the limit together."""
+        lock = self._turns.setdefault(person_id, asyncio.Lock())
+        async with lock:
+            now = await self._clock.now()
+            found = await self._cases.collection.find(
+                {"lease.person_id": person_id}, {"lease.until": 1, "state": 1}
+            ).to_list(None)
+            held = sum(each["lease"]["until"] > now and each["state"] in OPEN for each in found)
+            if held >= self._at_once:
+                raise TooMany(str(held))
+            yield
 
     async def _search(self, reader: Reader, glance: Glances) -> Claim | None:
         """The same with what somebody else in this process saw a moment ago, or, the second time, afresh."""
@@ -102,7 +134,7 @@ class Claims:
         return None
 
     async def one(self, case_id: str, reader: Reader) -> Claim:
-        """Put this case into the reader's hands. Raises `KeyError`, `Held`, `NotClaimable`."""
+        """Put this case into the reader's hands. Raises `KeyError`, `Held`, `NotClaimable`, `TooMany`."""
         now = await self._clock.now()
         case = await self._cases.get(case_id)
         if case is None or not reader.sees(case.country, case.standing.content.language, case.section):
@@ -115,7 +147,8 @@ class Claims:
             raise Held(lease)
         if why is not None:
             raise NotClaimable(why)
-        claim = await self._take(case, reader.person_id, now)
+        async with self._turn(reader.person_id):
+            claim = await self._take(case, reader.person_id, now)
         if claim is None:
             raise NotClaimable("busy")
         return claim

@@ -318,6 +318,116 @@ async def test_a_recall_is_the_same_again_and_the_audit_is_in_order(moderation: 
     assert found.fault is None
 
 
+async def test_many_recalls_are_two_peoples_work(moderation: Running) -> None:
+    alone = 10
+    events = [submission() for _ in range(alone + 1)]
+    await submitted(moderation, *events)
+    one, two = Person(moderation, "one"), Person(moderation, "two")
+    for _ in events:
+        await one.decide(await one.claim(), "approve")
+    paths = [f"/v1/cases/{event.subject_id}" for event in events]
+    for path in paths[:alone]:
+        await one.ask("POST", f"{path}/recall", 202, json={"reason": "səhv"})
+    last = paths[alone]
+
+    for _ in range(2):
+        await one.refused("POST", f"{last}/recall", 409, "second_recall_needed", json={"reason": "səhv"})
+    assert (await one.ask("GET", last)).json()["state"] == "approved"
+    await two.ask("POST", f"{last}/recall", 202, json={"reason": "səhv"})
+
+    case = (await one.ask("GET", last)).json()
+    assert case["state"] == "recalled"
+    assert [each["action"] for each in case["audit"]] == ["received", "approved", "recall_asked", "recalled"]
+    database = moderation.runtime.database
+    found = await verify_audit(database["cases"].find({}), database["seals"].find({}).sort("_id", 1))
+    assert found.fault is None
+
+
+async def test_an_approved_case_is_opened_again_and_corrected(moderation: Running) -> None:
+    event = submission()
+    await submitted(moderation, event)
+    one = Person(moderation, "one")
+    path = f"/v1/cases/{event.subject_id}/reopen"
+    await one.decide(await one.claim(), "approve")
+
+    answer = await one.ask("POST", path, 202, json={"reason": "ad səhvdir"})
+
+    assert answer.json() == {"submission_id": event.subject_id, "state": "screened"}
+    again = await one.claim()
+    decided = await one.decide(again, "approve", edits={"title": "Novruz süfrəmiz"})
+    assert decided["state"] == "approved"
+    await one.refused("POST", path, 422, "invalid", json={"reason": " "})
+    await one.ask("POST", f"/v1/cases/{event.subject_id}/recall", 202, json={"reason": "səhv"})
+    await one.refused("POST", path, 409, "not_approved", json={"reason": "x"})
+
+
+FORM = {
+    "verdict": "approve",
+    "title": "Novruz süfrəmiz",
+    "note": "Çox gözəl",
+    "hashtags": "#col·lecció! novruz",
+    "channels": "site",
+    "classes": "graphic",
+    "publish_at": "2027-03-20T10:00",
+    "offset": "-240",
+}
+
+
+async def test_a_form_that_is_shown_again_keeps_every_field(moderation: Running) -> None:
+    event = submission()
+    await submitted(moderation, event)
+    one = Person(moderation, "one")
+    claim = await one.claim()
+    page = f"/desk/moderation/cases/{event.subject_id}"
+    form = {**FORM, "title": "x" * 201, "claim_token": claim["claim_token"]}
+
+    shown = (await one.ask("POST", f"{page}/decision", 422, data=form)).text
+
+    for field in (
+        'value="site" checked',
+        'value="graphic" checked',
+        'value="2027-03-20T10:00"',
+        'name="offset" value="-240"',
+        "Çox gözəl",
+        "#col·lecció! novruz",
+        "x" * 201,
+    ):
+        assert field in shown
+    assert shown.count("<details open>") >= 2
+
+
+async def test_what_was_written_under_a_lost_lease_comes_back_with_the_case(moderation: Running) -> None:
+    event = submission()
+    await submitted(moderation, event)
+    one = Person(moderation, "one")
+    claim = await one.claim()
+    await one.ask("DELETE", f"/v1/claims/{claim['claim_token']}", 204)
+    page = f"/desk/moderation/cases/{event.subject_id}"
+    form = {**FORM, "hashtags": "novruz", "claim_token": claim["claim_token"]}
+
+    lost = (await one.ask("POST", f"{page}/decision", 409, data=form)).text
+    assert 'name="publish_at" value="2027-03-20T10:00"' in lost
+    assert "Çox gözəl" in lost
+    kept = {**form, "kept": "1", "submission_id": event.subject_id}
+    again = (await one.ask("POST", "/desk/moderation/claims", 200, data=kept)).text
+
+    for field in ('value="site" checked', 'value="graphic" checked', 'value="2027-03-20T10:00"', "Çox gözəl"):
+        assert field in again
+    assert 'value="Novruz süfrəmiz"' in again
+    held = (await one.ask("GET", "/v1/claims")).json()["items"]
+    assert f'name="claim_token" value="{held[0]["claim_token"]}"' in again
+
+
+async def test_whoever_edits_out_of_their_languages_is_refused(moderation: Running) -> None:
+    await submitted(moderation, submission(language="az"))
+    narrow = Person(moderation, "narrow", languages=("az",))
+    claim = await narrow.claim()
+
+    body = {"claim_token": claim["claim_token"], "verdict": "approve", "edits": {"language": "ru"}}
+
+    await narrow.refused("POST", "/v1/decisions", 403, "out_of_scope", json=body)
+
+
 async def test_the_interface_describes_itself(moderation: Running) -> None:
     described = (await moderation.http.get("/openapi.json")).json()
 

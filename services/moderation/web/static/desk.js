@@ -54,6 +54,15 @@ if (form) {
       first?.closest("fieldset").scrollIntoView({ block: "center" });
     }
   }, { capture: true });
+  for (const again of document.querySelectorAll("form[data-again]")) {
+    again.addEventListener("submit", () => {
+      // What was chosen and written comes back in the form once the case is taken again.
+      const carried = [...new FormData(form)].filter(([name]) => !["csrf", "claim_token", "verdict"].includes(name));
+      for (const [name, value] of [["kept", "1"], ...carried]) {
+        again.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+      }
+    });
+  }
   const time = form.elements.publish_at;
   time?.addEventListener("change", () => {
     form.elements.offset.value = time.value ? String(new Date(time.value).getTimezoneOffset()) : "";

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from services.moderation.cases.queue_positions import DECIDED
-from services.moderation.cases.rules import Decision
-from services.moderation.cases.store import MOST_WINDOWS, WINDOW, NotRecallable
+from services.moderation.cases.rules import Decision, Edits
+from services.moderation.cases.store import MOST_WINDOWS, WINDOW, NotRecallable, NotReopenable
 from shared.events import (
     CaseChanged,
     DeliveryChanged,
@@ -231,6 +231,40 @@ async def test_what_was_never_approved_is_not_recalled(stage: Stage) -> None:
         await stage.cases.recall(event.subject_id, actor="two", reason="x", now=NOW)
     with pytest.raises(KeyError):
         await stage.cases.recall("nothing", actor="two", reason="x", now=NOW)
+
+
+async def test_an_approved_case_that_is_opened_again_waits_and_is_approved_anew(stage: Stage) -> None:
+    case_id = await approved(stage)
+
+    for _ in range(2):
+        case = await stage.cases.reopen(case_id, actor="two", reason="səhv ad", now=NOW)
+        assert (case.standing.state, case.standing.approvals) == ("screened", ())
+
+    assert (await stage.cases.decided(before=None, limit=3))[0] == []
+    claim = await stage.claims.next(reader("two"))
+    assert claim is not None
+    decided = await stage.decide(
+        claim.lease.token, Decision("approve", edits=Edits(title="Novruz süfrəmiz")), reader("two")
+    )
+    assert decided.state == "approved"
+    told = [each for each in await stage.told(case_id) if isinstance(each, ModerationDecided)]
+    assert [each.snapshot.title for each in told if each.snapshot] == ["Novruz süfrəsi", "Novruz süfrəmiz"]
+    assert told[1].version > told[0].version
+    again = await stage.cases.get(case_id)
+    assert again is not None
+    assert [each.action for each in again.audit] == ["received", "approved", "reopened", "approved"]
+    versions = [each.version for each in await stage.told(case_id)]
+    assert versions == sorted(set(versions))
+
+
+async def test_what_is_not_approved_is_not_opened_again(stage: Stage) -> None:
+    case_id = await approved(stage)
+    await stage.cases.recall(case_id, actor="two", reason="səhv", now=NOW)
+
+    with pytest.raises(NotReopenable, match="recalled"):
+        await stage.cases.reopen(case_id, actor="two", reason="x", now=NOW)
+    with pytest.raises(KeyError):
+        await stage.cases.reopen("nothing", actor="two", reason="x", now=NOW)
 
 
 async def test_deliveries_are_followed_and_never_backward(stage: Stage) -> None:

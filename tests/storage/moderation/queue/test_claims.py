@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.moderation.cases.queue_positions import SETTLED
 from services.moderation.cases.rules import Decision, Edits, Refused
-from services.moderation.queue.claims import LEASE, Held, LeaseLost, NotClaimable
+from services.moderation.queue.claims import LEASE, Claim, Claims, Held, LeaseLost, NotClaimable, TooMany
 from services.moderation.queue.reader import MOST_WINDOWS, WINDOW, Reader
 from shared.events import CaseChanged
 from tests.support.builders.moderation_stores import Stage, reader
@@ -103,6 +103,54 @@ async def test_an_expired_lease_gives_the_case_to_another_and_refuses_the_late(s
     with pytest.raises(LeaseLost):
         await stage.decide(first.lease.token, Decision("approve"), reader("one"))
     assert (await stage.decide(second.lease.token, Decision("approve"), reader("two"))).state == "approved"
+
+
+async def test_nobody_holds_more_than_one_may_however_many_are_asked_for_at_once(stage: Stage) -> None:
+    events = [submission() for _ in range(9)]
+    await stage.open(*events)
+    claims = Claims(stage.cases, stage.queue, stage.clock, at_once=3)
+
+    asked = await asyncio.gather(
+        *(claims.next(reader("one")) for _ in range(3)),
+        *(claims.one(each.subject_id, reader("one")) for each in events[4:]),
+        return_exceptions=True,
+    )
+
+    assert len([each for each in asked if isinstance(each, Claim)]) == 3
+    assert len(await claims.mine("one")) == 3
+    with pytest.raises(TooMany):
+        await claims.next(reader("one"))
+    [held, *_] = await claims.mine("one")
+    assert (await claims.one(held.case.id, reader("one"))).lease.token == held.lease.token
+    assert await claims.next(reader("two")) is not None
+    await claims.release(held.lease.token, "one")
+    assert await claims.next(reader("one")) is not None
+    stage.clock.advance(LEASE + timedelta(seconds=1))
+    assert await claims.next(reader("one")) is not None
+
+
+@pytest.mark.parametrize("tag", ["pt", "pt-BR"])
+async def test_whoever_reads_a_language_sees_its_variants(stage: Stage, tag: str) -> None:
+    await stage.open(submission(language=tag, country="BR"), submission(language="ptx-BR", country="BR"))
+
+    for wanted in (
+        reader(languages=frozenset({"pt"})),
+        reader(languages=frozenset({"pt"}), countries=frozenset({"BR"})),
+    ):
+        found, _ = await stage.queue.page(wanted, keep=lambda _: True, cursor=None, limit=5, now=NOW)
+        assert [slot.language for slot in found] == [tag]
+
+
+async def test_an_edit_that_leaves_ones_languages_is_refused(stage: Stage) -> None:
+    await stage.open(submission())
+    narrow = reader(languages=frozenset({"az"}))
+    claim = await stage.claims.next(narrow)
+    assert claim is not None
+
+    with pytest.raises(Refused) as refused:
+        await stage.decide(claim.lease.token, Decision("approve", edits=Edits(language="ru")), narrow)
+
+    assert refused.value.code == "out_of_scope"
 
 
 async def test_a_renewed_lease_lasts(stage: Stage) -> None:
