@@ -1,6 +1,7 @@
 """HEAD wherever there is GET: the same headers, no body. Programs that look before they go ask so."""
 
 from fastapi import Request
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ASKED = "asked_method"
@@ -13,8 +14,8 @@ class HeadAsGet:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; a HEAD as a GET."""
-        if scope["type"] != "http" or scope["method"] != "HEAD":
+        """Pass a request on; a HEAD as a GET, unless a route has an answer of its own to it."""
+        if scope["type"] != "http" or scope["method"] != "HEAD" or _is_routed(scope):
             await self._app(scope, receive, send)
             return
 
@@ -25,6 +26,11 @@ class HeadAsGet:
 
         state = {**scope.get("state", {}), _ASKED: "HEAD"}
         await self._app({**scope, "method": "GET", "state": state}, receive, bodiless)
+
+
+def _is_routed(scope: Scope) -> bool:
+    """Whether a route means HEAD itself, as those of resumable uploads do."""
+    return any(route.matches(scope)[0] is Match.FULL for route in scope["app"].routes)
 
 
 def asked_method(request: Request) -> str:

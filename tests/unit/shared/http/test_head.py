@@ -1,7 +1,7 @@
 """HEAD is answered wherever GET is: the same headers, no body."""
 
 import httpx
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
 from shared.http.head import HeadAsGet, asked_method
 
@@ -17,6 +17,14 @@ def application() -> FastAPI:
     @app.post("/form")
     async def form(request: Request) -> dict[str, str]:
         return {"asked": asked_method(request)}
+
+    @app.get("/upload")
+    async def upload() -> dict[str, str]:
+        return {}
+
+    @app.head("/upload")
+    async def progress() -> Response:
+        return Response(headers={"Upload-Offset": "7"})
 
     return app
 
@@ -40,3 +48,12 @@ async def test_what_cannot_be_got_has_no_head_and_nothing_leads_to_another_addre
         answers = [await client.head("/form"), await client.head("/nowhere"), await client.get("/page/")]
 
     assert [answer.status_code for answer in answers] == [405, 404, 404]
+
+
+async def test_who_answers_head_in_a_way_of_their_own_is_asked() -> None:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(application()), base_url="http://here"
+    ) as client:
+        head = await client.head("/upload")
+
+    assert (head.status_code, head.headers["upload-offset"]) == (200, "7")
