@@ -14,7 +14,7 @@ from typing import Any, Final
 from deploy.supervisor import spawn
 from deploy.supervisor.control import ask
 from deploy.supervisor.home import Record
-from tests.support.processes import ROOT, cpu_seconds, free_base, until
+from tests.support.processes import BUSY, ROOT, cpu_seconds, free_base, until
 
 PATIENCE: Final = 90.0
 KONULLU: Final = (sys.executable, "-m", "deploy.cli.main")
@@ -87,7 +87,7 @@ class Supervised:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=PATIENCE * BUSY,
             check=False,
         )
 
@@ -125,13 +125,13 @@ class Supervised:
         """Ctrl-C; returns the exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(PATIENCE * BUSY)
 
     def kill(self) -> None:
         """SIGKILL of the supervisor alone."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(PATIENCE)
+        self.process.wait(PATIENCE * BUSY)
 
     def end(self) -> None:
         """Whatever happened, leave nothing behind."""
@@ -139,7 +139,7 @@ class Supervised:
             return
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(PATIENCE)
+            self.process.wait(PATIENCE * BUSY)
         record = Record.read(self.home)
         for pid, started in (record.children if record else {}).values():
             if started is not None and spawn.started_at(pid) == started:
