@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 from services.ingest.uploads import telemetry
 from services.ingest.uploads.protocol import Checksum, Upload, UploadLimits
-from services.ingest.uploads.store import Counted, Uploads
+from services.ingest.uploads.store import Counted, Uploads, Writer
 from shared.http.problems import Problem
 from shared.storage.media import QUARANTINE, MediaStore, StorageFull
 
@@ -80,20 +80,21 @@ class Incoming:
         self._buffer = bytearray()
         self._pending: list[str] = []
         self._written = upload.offset
-        self._writer = secrets.token_hex(8)
+        self._writer = Writer(None, took_over=False)
         self.offset = upload.offset
         """How many bytes count."""
 
     async def begin(self) -> None:
-        """Become the one who writes this upload, and remove what whoever wrote before has left that does not count.
+        """Begin to write, and remove what somebody who lost the upload to us has left of it.
 
         Raises 409 `upload_conflict` when the upload does not stand where the body begins. So of an upload never more
         lies in the store than was announced, and one piece of each request that has not noticed yet that it lost.
         """
-        earlier = await self._uploads.begin_writing(self._upload, self.offset, self._writer)
-        if earlier is None:
+        writer = await self._uploads.begin_writing(self._upload, alone=self._checksum is not None)
+        if writer is None:
             raise conflict()
-        if earlier:
+        self._writer = writer
+        if writer.took_over:
             await self._quarantine.keep_only(self._upload.id, await self._uploads.parts(self._upload))
 
     async def take(self, data: bytes) -> None:

@@ -38,6 +38,16 @@ class Counted:
     """Whether the request that brought them has ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """The right to write an upload, until somebody takes it over."""
+
+    turns: int | None
+    """How often it had been taken over by then."""
+    took_over: bool
+    """Whether others may have left pieces that will never count."""
+
+
 Approved: TypeAlias = Callable[[Sequence[str]], Awaitable[bool]]
 """Whether any of these submissions was approved."""
 LOOKED_AT: Final = 20
@@ -91,24 +101,29 @@ class Uploads:
         users = list(dict.fromkeys(one for row in rows for one in row["kept_by"]))[:LOOKED_AT]
         return Held(len(waiting), sum(waiting), sum(waiting) + sum(kept)), users
 
-    async def begin_writing(self, upload: Upload, offset: int, writer: str) -> str | None:
-        """Become the one who writes an upload, from `offset` on; whoever did before has lost it, and is named.
+    async def begin_writing(self, upload: Upload, *, alone: bool) -> Writer | None:
+        """Begin to write where the upload stands; nothing when it does not stand there any more.
 
-        Nothing when the upload does not stand there. A client that comes back need not wait until its old connection
-        has been found dead.
+        A body whose pieces count one by one needs no right of its own: the offset decides between it and others. One that
+        holds its pieces back until its checksum is known writes `alone`: whoever wrote before has lost the upload then. So
+        a client that comes back need not wait until its old connection has been found dead.
         """
-        row = await self._rows.find_one({"_id": upload.id}, {"writer": 1})
+        row = await self._rows.find_one(_standing(upload), {"turns": 1, "alone": 1})
+        if row is None:
+            return None
+        turns = row.get("turns")
+        if not alone and not row.get("alone"):
+            return Writer(turns, took_over=False)
+        mine = (turns or 0) + 1
         done = await self._rows.update_one(
-            {"_id": upload.id, "offset": offset, "state": "receiving"}, {"$set": {"writer": writer}}
+            _standing(upload) | {"turns": turns}, {"$set": {"turns": mine, "alone": alone}}
         )
-        return str((row or {}).get("writer", "")) if done.matched_count else None
+        return Writer(mine, took_over=True) if done.matched_count else None
 
-    async def writes(self, upload: Upload, writer: str) -> bool:
-        """Whether this is still the one who writes."""
-        found = await self._rows.find_one(
-            {"_id": upload.id, "writer": writer, "state": "receiving"}, {"_id": 1}
-        )
-        return found is not None
+    async def writes(self, upload: Upload, writer: Writer) -> bool:
+        """Whether nobody has taken the upload over since."""
+        query = {"_id": upload.id, "turns": writer.turns, "state": "receiving"}
+        return await self._rows.find_one(query, {"_id": 1}) is not None
 
     async def parts(self, upload: Upload) -> tuple[str, ...]:
         """The names of the pieces that count."""
@@ -135,16 +150,17 @@ class Uploads:
         row = await self._rows.find_one({"_id": upload_id}, WITHOUT_PARTS)
         return None if row is None else _upload(row)
 
-    async def advance(self, upload: Upload, writer: str, counted: Counted, now: datetime) -> bool:
-        """Count pieces, if this is still the one who writes."""
+    async def advance(self, upload: Upload, writer: Writer, counted: Counted, now: datetime) -> bool:
+        """Count pieces, if the upload still stands at their start and nobody has taken it over."""
         fields: Document = {"offset": counted.end, "expires_at": now + self._limits.lifetime}
+        if counted.last:
+            fields["alone"] = False
         whole = counted.end == upload.length
         if whole:
             fields |= await self._due(upload, now)
-        rest: Document = {"$unset": {"writer": ""}} if whole or counted.last else {}
         done = await self._rows.update_one(
-            {"_id": upload.id, "offset": counted.start, "state": "receiving", "writer": writer},
-            {"$set": fields, "$push": {"parts": {"$each": list(counted.pieces)}}, **rest},
+            {"_id": upload.id, "offset": counted.start, "state": "receiving", "turns": writer.turns},
+            {"$set": fields, "$push": {"parts": {"$each": list(counted.pieces)}}},
         )
         if done.matched_count == 0 and not await self._counts(upload.id, counted.pieces):
             return False
@@ -228,6 +244,10 @@ def gone(now: datetime) -> Document:
         "metadata": "",
     }
     return {"$set": {"state": "gone", "gone_at": now}, "$unset": unset}
+
+
+def _standing(upload: Upload) -> Document:
+    return {"_id": upload.id, "offset": upload.offset, "state": "receiving"}
 
 
 def _must_wait(upload_id: str, upload: Upload | None, owner: str) -> bool:

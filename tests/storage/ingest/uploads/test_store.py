@@ -157,19 +157,58 @@ async def lying(quarantine: Quarantine) -> int:
 async def test_a_client_that_comes_back_goes_on_though_its_old_connection_still_stands(
     uploads: Uploads, quarantine: Quarantine, leases: Leases
 ) -> None:
+    upload, text = await begun(uploads, 8), b"01234567"
+    old, new = (
+        Incoming(uploads, quarantine, upload, Checksum("sha256", hashlib.sha256(text).digest()), LIMITS)
+        for _ in range(2)
+    )
+    await old.begin()
+    await old.take(text[:4])
+    await new.begin()
+
+    await new.take(text)
+    with pytest.raises(Problem, match="upload_conflict"):
+        await old.take(text[4:])
+    await new.finish()
+
+    assert await content(quarantine, await taken(leases)) == text
+
+
+async def test_what_arrived_before_a_connection_broke_counts_though_its_client_is_back_already(
+    uploads: Uploads, quarantine: Quarantine, leases: Leases
+) -> None:
     upload = await begun(uploads, 8)
     old, new = (Incoming(uploads, quarantine, upload, None, LIMITS) for _ in range(2))
     await old.begin()
-    await old.take(b"01")
+    await old.take(b"012")
     await new.begin()
+    await old.break_off()
 
-    await new.take(b"0123")
     with pytest.raises(Problem, match="upload_conflict"):
-        await old.take(b"23")
-    await new.take(b"4567")
-    await new.finish()
+        await new.take(b"0123")
+    later = await uploads.find("u1")
+    assert later is not None
+    assert later.offset == 3
+    last = Incoming(uploads, quarantine, later, None, LIMITS)
+    await last.begin()
+    await last.take(b"34567")
+    await last.finish()
 
     assert await content(quarantine, await taken(leases)) == b"01234567"
+
+
+async def test_a_piece_that_was_removed_by_whoever_took_over_never_counts(
+    uploads: Uploads, quarantine: Quarantine
+) -> None:
+    upload = await begun(uploads, 8)
+    slow = await uploads.begin_writing(upload, alone=False)
+    piece = await quarantine.write("u1", 0, b"0123")
+    for checksum in (Checksum("sha256", b""), None):
+        await Incoming(uploads, quarantine, upload, checksum, LIMITS).begin()
+    assert slow is not None
+
+    assert not await uploads.advance(upload, slow, Counted((piece,), 0, 4), now())
+    assert await lying(quarantine) == 0
 
 
 async def test_everybodys_first_file_is_screened_before_anybodys_second(
@@ -230,10 +269,11 @@ async def test_a_write_that_the_driver_repeats_still_counts_once(
 ) -> None:
     upload = await begun(uploads)
 
-    await uploads.begin_writing(upload, 0, "w")
+    writer = await uploads.begin_writing(upload, alone=True)
+    assert writer is not None
 
-    first = await uploads.advance(upload, "w", Counted(("0-aa",), 0, 4, last=True), now())
-    again = await uploads.advance(upload, "w", Counted(("0-aa",), 0, 4, last=True), now())
+    first = await uploads.advance(upload, writer, Counted(("0-aa",), 0, 4, last=True), now())
+    again = await uploads.advance(upload, writer, Counted(("0-aa",), 0, 4, last=True), now())
 
     assert (first, again) == (True, True)
     after = await uploads.find("u1")
@@ -478,8 +518,9 @@ async def test_pieces_that_never_counted_are_swept_and_those_that_may_count_are_
     assert list(await quarantine.all()) == ["u1"]
     assert under_way in (await quarantine.all())["u1"]
     assert len((await quarantine.all())["u1"]) == 2
-    await uploads.begin_writing(upload, 4, "w")
-    assert await uploads.advance(upload, "w", Counted((under_way,), 4, 8), now())
+    writer = await uploads.begin_writing(replace(upload, offset=4), alone=False)
+    assert writer is not None
+    assert await uploads.advance(upload, writer, Counted((under_way,), 4, 8), now())
     assert await content(quarantine, await taken(leases)) == b"01234567"
 
 
