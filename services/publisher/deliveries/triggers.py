@@ -1,4 +1,4 @@
-"""What can happen to a delivery: facts that a worker, a decision or a person brings to `machine.advance`."""
+"""What can happen to a delivery: facts that a worker, a decision or a person brings to `transitions.advance`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

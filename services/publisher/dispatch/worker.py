@@ -1,6 +1,6 @@
 """A channel's worker: brings what is due to the channel, and every outcome back into the store.
 
-Only `machine.advance` decides; this file calls and records. Before anything can become visible, `sending` is stored;
+Only `transitions.advance` decides; this file calls and records. Before anything can become visible, `sending` is stored;
 after it, the outcome is stored for as long as it takes. A worker that is ended in between leaves `sending` behind,
 which is settled like any other unknown outcome.
 """

@@ -15,8 +15,8 @@ from services.publisher.channels.port import (
     Residue,
     Unknown,
 )
-from services.publisher.deliveries.machine import advance
 from services.publisher.deliveries.model import Delivery, Lease, Refused, Rules
+from services.publisher.deliveries.transitions import advance
 from services.publisher.deliveries.triggers import (
     Answered,
     CannotLook,
