@@ -172,6 +172,20 @@ class Wire:
             span.set_attribute("http.response.status_code", status)
             return outcome
 
+    async def reach(self, url: str) -> NotSent | None:
+        """Open a connection and close it again, without a request; why that failed, if it did."""
+        address = httpx.URL(url)
+        secure = address.scheme == "https"
+        port = address.port or (443 if secure else 80)
+        try:
+            async with asyncio.timeout(self._timeouts.connect):
+                _, writer = await asyncio.open_connection(address.host, port, ssl=secure or None)
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, TimeoutError) as error:
+            return NotSent("unreachable", f"{address.host}: no connection ({type(error).__name__})")
+        return None
+
     async def _attempt(self, request: httpx.Request, what: str, seconds: float) -> Answer | NotSent | Unknown:
         try:
             async with asyncio.timeout(seconds), self._opened(request) as response:

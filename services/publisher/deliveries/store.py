@@ -205,11 +205,22 @@ class Deliveries:
         found = await self._collection.find_one({"deliveries.id": delivery_id}, {"outbox": 0})
         return None if found is None else from_document(found)
 
-    async def for_a_person(self, limit: int) -> list[Publication]:
-        """Publications with something that a person has to look at, the longest wait first."""
-        query = {"person_since": {"$type": "date"}}
-        found = self._collection.find(query, {"outbox": 0}).sort("person_since", 1).limit(limit)
-        return [from_document(document) for document in await found.to_list(limit)]
+    async def for_a_person(
+        self, limit: int, after: tuple[datetime, str] | None = None
+    ) -> list[tuple[Publication, datetime]]:
+        """Publications with something that a person has to look at, the longest wait first, and since when it waits.
+
+        `after` is the time and submission at which the page before ended.
+        """
+        query: Document = {"person_since": {"$gt": LONG_AGO}}
+        if after is not None:
+            since, last = after
+            query = {"$or": [{"person_since": {"$gt": since}}, {"person_since": since, "_id": {"$gt": last}}]}
+        order = [("person_since", 1), ("_id", 1)]
+        found = self._collection.find(query, {"outbox": 0}).sort(order).limit(limit)
+        return [
+            (from_document(document), document["person_since"]) for document in await found.to_list(limit)
+        ]
 
     async def count_for_a_person(self) -> int:
         """How many publications wait for a person."""

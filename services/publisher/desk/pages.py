@@ -1,9 +1,9 @@
 """The editor's desk: what went out today, what waits for a person, and taking a submission back."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -14,11 +14,10 @@ from services.publisher.deliveries.documents import FOR_A_PERSON
 from services.publisher.deliveries.ids import short_link
 from services.publisher.deliveries.model import Delivery
 from services.publisher.deliveries.publication import Publication
-from services.publisher.desk.forms import Reason, Url
+from services.publisher.desk.forms import is_reason, url_in
 from services.publisher.desk.service import Editors, sees
 from shared.campaign.model import Campaign
 from shared.events import DeliveryState
-from shared.http.problems import Problem
 from shared.identity.tokens import Guard, Principal
 from shared.web import Pages
 
@@ -49,6 +48,18 @@ class Row:
     short_link: str
 
 
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What somebody had typed into a form that is shown again: all of it."""
+
+    recall: bool = False
+    """It is the recall's form."""
+    reason: str = ""
+    confirmed: bool = False
+    urls: Mapping[str, str] = field(default_factory=dict)
+    """Addresses that are none, by delivery."""
+
+
 class Desk:
     """The pages of the editor's desk."""
 
@@ -73,26 +84,33 @@ class Desk:
 
         @router.post(f"{self._mount}/deliveries/{{delivery_id}}/resolution")
         async def resolve(
+            request: Request,
             delivery_id: str,
             who: Editor,
             outcome: Annotated[Literal["posted", "absent", "cancelled"], Form()],
-            url: Annotated[Url | Literal[""], Form()] = "",
+            url: Annotated[str, Form(max_length=10_000)] = "",
         ) -> Response:
-            delivery = await self._editors.resolve(delivery_id, outcome, url or None, who)
+            try:
+                address = url_in(url)
+            except ValueError:
+                found = await self._editors.publication_of(delivery_id, who)
+                return self._submission(request, found, Typed(urls={delivery_id: url}))
+            delivery = await self._editors.resolve(delivery_id, outcome, address, who)
             return self._to(delivery.submission_id)
 
         @router.post(f"{self._mount}/recalls")
         async def recall(
+            request: Request,
             who: Editor,
             submission_id: Annotated[str, Form(max_length=100)],
-            reason: Annotated[Reason, Form()],
+            reason: Annotated[str, Form(max_length=20_000)] = "",
             confirmed: Annotated[Literal["yes", ""], Form()] = "",
         ) -> Response:
-            if confirmed != "yes":
-                raise Problem(
-                    422, "not_confirmed", "Tick that it is to be removed everywhere, then send again."
-                )
-            await self._editors.recall(submission_id, reason, who)
+            if confirmed != "yes" or not is_reason(reason):
+                found = await self._editors.publication(submission_id, who)
+                typed = Typed(recall=True, reason=reason, confirmed=confirmed == "yes")
+                return self._submission(request, found, typed)
+            await self._editors.recall(submission_id, reason.strip(), who)
             return self._to(submission_id)
 
         return router, self._pages.static_router()
@@ -102,27 +120,31 @@ class Desk:
         since = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
         deliveries = self._editors.deliveries
         changed = [each for each in await deliveries.changed_since(since, SHOWN) if sees(who, each)]
-        waiting = [each for each in await deliveries.for_a_person(SHOWN) if sees(who, each)]
+        waiting = [each for each, _ in await deliveries.for_a_person(SHOWN) if sees(who, each)]
         rows = [row for each in changed for row in self._rows(each)]
         counts = Counter(row.delivery.state for row in rows)
         return self._pages.render(
             request,
             "today.html",
-            channels=await self._editors.channels_json(),
+            typed=Typed(),
+            channels=await self._editors.shown_channels(),
             counts=[(state, counts[state]) for state in ORDER if counts[state]],
             rows=sorted(rows, key=lambda row: ORDER.index(row.delivery.state)),
             waiting=[row for each in waiting for row in self._rows(each, FOR_A_PERSON)],
             partial=len(changed) >= SHOWN,
             now=now,
             stale=now - timedelta(minutes=5),
-            moment=_moment,
         )
 
-    def _submission(self, request: Request, publication: Publication) -> Response:
+    def _submission(
+        self, request: Request, publication: Publication, typed: "Typed | None" = None
+    ) -> Response:
         snapshots = sorted(publication.snapshots.items(), reverse=True)
         return self._pages.render(
             request,
             "submission.html",
+            status_code=200 if typed is None else 422,
+            typed=typed or Typed(),
             publication=publication,
             snapshot=snapshots[0][1] if snapshots else None,
             rows=sorted(self._rows(publication), key=lambda row: ORDER.index(row.delivery.state)),
@@ -143,7 +165,3 @@ class Desk:
 
     def _to(self, submission_id: str) -> Response:
         return RedirectResponse(f"{self._mount}/submissions/{submission_id}", 303)
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from services.publisher.channels.port import Capabilities, Channel
 from services.publisher.deliveries import telemetry
+from services.publisher.deliveries.documents import FOR_A_PERSON
 from services.publisher.deliveries.model import Delivery, Refused, Rules
 from services.publisher.deliveries.publication import Publication, happen, settle
 from services.publisher.deliveries.retry_policy import Pace
 from services.publisher.deliveries.service import take_back
 from services.publisher.deliveries.store import Deliveries
 from services.publisher.deliveries.triggers import Resolved
-from services.publisher.desk.schemas import Json, channel_json
+from services.publisher.desk.schemas import ChannelAnswer
 from services.publisher.dispatch.health import Checkup
 from services.publisher.dispatch.rate_limit_store import Accounts
 from shared.campaign.model import Channel as ChannelEntry
@@ -56,6 +57,15 @@ class Editors:
             raise Problem(403, "out_of_scope", "This lies outside your languages, countries or sections.")
         return found
 
+    async def publication_of(self, delivery_id: str, who: Principal) -> Publication:
+        """The publication that a delivery belongs to, which this person may see. Raises 404 and 403."""
+        publication = await self.deliveries.of_delivery(delivery_id)
+        if publication is None:
+            raise Problem(
+                404, "unknown_delivery", f"There is no delivery {delivery_id[:80]!r}. Check the id."
+            )
+        return await self.publication(publication.submission_id, who)
+
     async def resolve(
         self,
         delivery_id: str,
@@ -64,12 +74,7 @@ class Editors:
         who: Principal,
     ) -> Delivery:
         """What a person found out about a delivery that waits for one. Raises 404, 403 and 409."""
-        publication = await self.deliveries.of_delivery(delivery_id)
-        if publication is None:
-            raise Problem(
-                404, "unknown_delivery", f"There is no delivery {delivery_id[:80]!r}. Check the id."
-            )
-        await self.publication(publication.submission_id, who)
+        publication = await self.publication_of(delivery_id, who)
         delivery = found(publication, delivery_id)
         channel = self.channels.get(delivery.channel)
         rules = Rules(GONE_CHANNEL if channel is None else channel.capabilities, pace=self.pace)
@@ -107,10 +112,10 @@ class Editors:
         )
         return await self.deliveries.read(submission_id)
 
-    async def channels_json(self) -> list[Json]:
+    async def shown_channels(self) -> list[ChannelAnswer]:
         """Every channel with its address, health and budget."""
         return [
-            channel_json(
+            ChannelAnswer.of(
                 self.entries[each.id],
                 each.capabilities,
                 await self.accounts.read(each.id),
@@ -119,6 +124,32 @@ class Editors:
             )
             for each in self.channels.values()
         ]
+
+    async def waiting(
+        self, who: Principal, cursor: str | None, limit: int
+    ) -> tuple[list[Delivery], str | None]:
+        """Deliveries of `limit` submissions that wait for a person, and where to go on. Raises 422 for a bad cursor."""
+        after = None if cursor is None else _opened(cursor)
+        page = await self.deliveries.for_a_person(limit, after)
+        seen = [publication for publication, _ in page if sees(who, publication)]
+        found = [each for one in seen for each in one.deliveries if each.state in FOR_A_PERSON]
+        if len(page) < limit:
+            return found, None
+        last, since = page[-1]
+        return found, f"{since.isoformat()}/{last.submission_id}"
+
+
+def _opened(cursor: str) -> tuple[datetime, str]:
+    moment, _, submission_id = cursor.partition("/")
+    try:
+        since = datetime.fromisoformat(moment).astimezone(UTC)
+    except (ValueError, OverflowError):
+        since = None
+    if since is None or not submission_id:
+        raise Problem(
+            422, "invalid_cursor", "This cursor is not one that `next` gave; leave it out to begin anew."
+        )
+    return since, submission_id
 
 
 def found(publication: Publication, delivery_id: str) -> Delivery:

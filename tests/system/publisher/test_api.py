@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -277,6 +278,15 @@ async def test_a_person_settles_what_telegram_did_not_answer(house: House) -> No
     delivery = (await house.deliveries(submission))["tg"]
     resolution = f"/v1/deliveries/{delivery['delivery_id']}/resolution"
 
+    listed = (await house.get("/v1/deliveries/waiting?limit=1", role="coordinator")).json()
+    assert [each["delivery_id"] for each in listed["items"]] == [delivery["delivery_id"]]
+    after = await house.get(f"/v1/deliveries/waiting?limit=1&cursor={quote(listed['next'])}")
+    assert after.json() == {"items": [], "next": None}
+    for wrong in ("x", "9999-12-31T23:59:59-23:59/s", "2026-11-30T12:00:00/"):
+        assert (await house.get(f"/v1/deliveries/waiting?cursor={quote(wrong)}")).status_code == 422
+    elsewhere = await house.get("/v1/deliveries/waiting", role="coordinator", countries=("TR",))
+    assert elsewhere.json()["items"] == []
+
     body = {"outcome": "posted", "url": "https://t.me/voices/1"}
     answer = await house.post(resolution, body, role="moderator")
 
@@ -346,11 +356,16 @@ async def test_the_desk_shows_and_settles_with_a_form(house: House) -> None:
     assert refused.status_code == 403
     form = {"csrf": csrf_token(session)}
     path = f"/desk/publisher/deliveries/{delivery}/resolution"
+    mistyped = await http.post(path, data={**form, "outcome": "posted", "url": "t.me/x 1"}, headers=cookies)
+    assert mistyped.status_code == 422
+    assert 'value="t.me/x 1"' in mistyped.text
     done = await http.post(path, data={**form, "outcome": "posted", "url": ""}, headers=cookies)
     assert (done.status_code, done.headers["location"]) == (303, f"/desk/publisher/submissions/{submission}")
     recall = {**form, "submission_id": submission, "reason": "səhv"}
     unconfirmed = await http.post("/desk/publisher/recalls", data=recall, headers=cookies)
     assert unconfirmed.status_code == 422
+    assert 'rows="3">səhv</textarea>' in unconfirmed.text
+    assert '<details class="card" id="recall" open>' in unconfirmed.text
     done = await http.post("/desk/publisher/recalls", data={**recall, "confirmed": "yes"}, headers=cookies)
     assert done.status_code == 303
     await until(lambda: _grave(house, submission), "recalled")

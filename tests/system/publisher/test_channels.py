@@ -171,6 +171,14 @@ async def test_where_nobody_listens_it_was_not_sent(stand: Stand) -> None:
     assert isinstance(await stand.channel.commit(post(), {}), NotSent)
 
 
+async def test_health_is_what_is_true_now(stand: Stand) -> None:
+    assert (await stand.channel.health()).ok
+
+    await stand.server.http.stop()
+
+    assert not (await stand.channel.health()).ok
+
+
 async def test_removed_it_is_seen_no_more_and_removing_it_again_is_removed(stand: Stand) -> None:
     delivery, other = post(), post("e7k2m4p6q8s2v4x6z2b4d6f8h2")
     posted = await stand.channel.commit(delivery, {})
@@ -286,6 +294,10 @@ async def test_a_receiver_that_wants_no_more_stops_the_channel(tmp_path: Path) -
 
     assert isinstance(outcome, Rejected)
     assert (outcome.code, outcome.scope) == ("http_410", "channel")
+    assert "410" in (await channel.health()).detail
+    server.gone = False
+    assert isinstance(await channel.commit(post(), {}), Posted)
+    assert (await channel.health()).ok
     await channel.close()
     await server.stop()
 

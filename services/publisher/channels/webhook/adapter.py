@@ -114,6 +114,8 @@ class Webhook:
         self._keys = keys_in(secret.get_secret_value())
         self._wire = wire or Wire(channel_id, secrets=secret.get_secret_value().split())
         self._now = now
+        self._refused: str | None = None
+        """What the receiver last refused us with, until it takes something again."""
 
     async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:  # noqa: ARG002
         """There is nothing to prepare."""
@@ -171,8 +173,16 @@ class Webhook:
         return ()
 
     async def health(self) -> Health:
-        """A receiver has no call that does nothing; deliveries tell how it is."""
-        return Health(ok=True, facts={"url": self._wire.scrub(self._url)})
+        """Whether a connection can be opened, and the receiver's last answer was no refusal of us.
+
+        A receiver has no call that does nothing, so nothing is asked.
+        """
+        facts = {"url": self._wire.scrub(self._url)}
+        if (trouble := await self._wire.reach(self._url)) is not None:
+            return Health(ok=False, detail=trouble.detail, facts=facts)
+        if self._refused is not None:
+            return Health(ok=False, detail=f"the receiver refused us: {self._refused}", facts=facts)
+        return Health(ok=True, facts=facts)
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -187,7 +197,10 @@ class Webhook:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signatures(self._keys, identity, timestamp, body),
         }
-        return await self._wire.send("POST", self._url, call=event, headers=headers, content=body)
+        answer = await self._wire.send("POST", self._url, call=event, headers=headers, content=body)
+        if isinstance(answer, Answer):
+            self._refused = self._words(answer) if answer.status in _OF_THE_RECEIVER else None
+        return answer
 
     def _words(self, answer: Answer) -> str:
         said = answer.body[:200].decode("utf-8", "replace").strip()
