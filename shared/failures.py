@@ -33,6 +33,13 @@ class Unavailable(Exception):
     """Our own store or bus is away. The text names what."""
 
 
+class Conflict(Exception):
+    """Others kept changing the same thing, and nothing was stored: try again. The text names the thing.
+
+    Nothing of ours is away: told as an outage it would stop a consumer, and alarm an operator.
+    """
+
+
 class Meaning(Enum):
     """What a failure means for its message."""
 

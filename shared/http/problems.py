@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.failures import Failure, Unavailable, attempt
+from shared.failures import Conflict, Failure, Unavailable, attempt
 from shared.storage.mongo import is_unavailable
 
 log = structlog.get_logger()
@@ -79,6 +79,16 @@ def unavailable(what: str) -> Problem:
     )
 
 
+def contended(what: str) -> Problem:
+    """Too many changed the same thing at once; nothing was stored."""
+    return Problem(
+        409,
+        "conflict",
+        f"Others are changing {what} at the same moment, so nothing was stored. Please send the same again.",
+        headers={"Retry-After": "1"},
+    )
+
+
 def invalid(errors: list[Any]) -> Problem:
     """A body or parameter that does not fit its model, told field by field. Values are shown shortened."""
     if any(error["type"] == "json_invalid" for error in errors):
@@ -136,10 +146,14 @@ def install(app: FastAPI) -> None:
     async def away(_request: Request, error: Exception) -> JSONResponse:
         return unavailable(str(error)).response()
 
+    async def contention(_request: Request, error: Exception) -> JSONResponse:
+        return contended(str(error)).response()
+
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Unavailable, away)
+    app.add_exception_handler(Conflict, contention)
     app.add_middleware(_Unexpected)
 
 

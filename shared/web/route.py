@@ -7,8 +7,8 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from shared.failures import Unavailable
-from shared.http.problems import Problem, unavailable
+from shared.failures import Conflict, Unavailable
+from shared.http.problems import Problem, contended, unavailable
 from shared.storage.mongo import PyMongoError, is_unavailable
 
 
@@ -28,6 +28,8 @@ def answering_with(page_of: Callable[[Request, Problem], Response]) -> type[APIR
                     return page_of(request, problem)
                 except RequestValidationError as error:
                     return page_of(request, _unreadable(error))
+                except Conflict as error:
+                    return page_of(request, contended(str(error)))
                 except Unavailable:
                     return page_of(request, unavailable("The store"))
                 except PyMongoError as error:

@@ -14,13 +14,11 @@ from services.ingest.people import codes
 from services.ingest.validation.rules import Newcomer
 from shared.bus import outbox
 from shared.events import PERSON_REGISTERED, STAFF_CHANGED, PersonRegistered, Role, Scopes, StaffChanged
-from shared.failures import Unavailable
 from shared.identity.tokens import STAFF, STAFF_TOKEN, VOLUNTEER_TOKEN, Principal
+from shared.storage.compare_and_set import Race
 from shared.storage.document import Document
 from shared.storage.mongo import Collection
 
-TRIES: Final = 8
-"""Compare-and-set attempts before a change gives up."""
 LEFT_OVER: Final = timedelta(minutes=1)
 """An outbox this old is published at the relay's next look, without waiting for its writer to do it."""
 CHANGING: Final = ("epoch", "active", "version", "ended", "ended_sessions")
@@ -182,7 +180,8 @@ class People:
         return _person(found) if done.modified_count else None
 
     async def _change(self, person_id: str, now: datetime, change: Callable[[Person], Person]) -> Person:
-        for _ in range(TRIES):
+        race = Race("this person's record")
+        while True:
             before = await self.get(person_id)
             after = replace(change(before), version=before.version + 1)
             update: Document = {"$set": {name: _document(after)[name] for name in CHANGING}}
@@ -193,7 +192,7 @@ class People:
             done = await self.collection.update_one({"_id": person_id, "version": before.version}, update)
             if done.modified_count:
                 return after
-        raise Unavailable("The list of people")
+            await race.lost()
 
     def _since(self, now: datetime) -> Document:
         return {"outbox_since": now - LEFT_OVER} if self._left_over else {}

@@ -3,15 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from services.ingest.status.rules import Progress, Told, absorb, submission_of
-from shared.failures import Failure, Unavailable, attempt
+from shared.failures import Failure, attempt
+from shared.storage.compare_and_set import Race
 from shared.storage.document import Document
 from shared.storage.mongo import Collection, is_duplicate
-
-TRIES: Final = 20
-"""Compare-and-set attempts before an event is left to come again."""
 
 
 class Ledger:
@@ -23,7 +20,8 @@ class Ledger:
     async def tell(self, event: Told) -> bool:
         """Take in an event; false when it changed nothing. Any order, any repetition."""
         submission_id = submission_of(event)
-        for _ in range(TRIES):
+        race = Race("the ledger of this submission")
+        while True:
             found = await self._collection.find_one({"_id": submission_id})
             before = _progress(found)
             after = absorb(before, event)
@@ -31,7 +29,7 @@ class Ledger:
                 return False
             if await self._replace(submission_id, found, after, event.occurred_at):
                 return True
-        raise Unavailable("The ledger")
+            await race.lost()
 
     async def tell_all(self, events: Sequence[Told]) -> list[bool]:
         """Take in many events by one read and one write of each record; of each, whether it changed something.

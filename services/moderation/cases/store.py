@@ -29,13 +29,11 @@ from shared.events import (
     SubmissionWithdrawn,
     derived_id,
 )
-from shared.failures import Unavailable
 from shared.observability.telemetry import continued, current_traceparent
+from shared.storage.compare_and_set import Race
 from shared.storage.document import Document
 from shared.storage.mongo import DUPLICATE_KEY, BulkWriteError, Collection, DuplicateKeyError
 
-ATTEMPTS: Final = 12
-"""How often a change is tried against a document that others change at the same time."""
 SYSTEM: Final = "system"
 WINDOW: Final = 64
 """Places among the decided ones that are read together."""
@@ -194,14 +192,15 @@ class Cases:
     ) -> None:
         """A submission, or a new revision of it, enters the queue. It belongs to the current trace unless told."""
         arrival = Arrival(event, finding, trace or current_traceparent())
-        for _ in range(ATTEMPTS):
+        race = Race("this case")
+        while True:
             found = await self.collection.find_one({"_id": event.subject_id})
             if found is None:
                 if not await self._insert_all([arrival], now):
                     return
             elif _known(found, event) or await self._revise(found, arrival, now):
                 return
-        raise Unavailable("the case, which others keep changing")
+            await race.lost()
 
     async def _revise(self, found: Document, arrival: Arrival, now: datetime) -> bool:
         """A higher revision, or the submission whose withdrawal came before it."""
@@ -238,7 +237,8 @@ class Cases:
 
     async def withdraw(self, event: SubmissionWithdrawn, *, now: datetime) -> None:
         """The author took the submission back; it leaves the queue at once, whoever holds it."""
-        for _ in range(ATTEMPTS):
+        race = Race("this case")
+        while True:
             found = await self.collection.find_one({"_id": event.subject_id})
             if found is None:
                 if await self._withdraw_unknown(event, now):
@@ -247,7 +247,7 @@ class Cases:
                 case_of(found), "withdrawn", event.event_id, SYSTEM, event.reason, now
             ):
                 return
-        raise Unavailable("the case, which others keep changing")
+            await race.lost()
 
     async def _withdraw_unknown(self, event: SubmissionWithdrawn, now: datetime) -> bool:
         """The withdrawal came before the submission: keep its place, so that the submission never opens."""
@@ -334,7 +334,8 @@ class Cases:
 
     async def recall(self, case_id: str, *, actor: str, reason: str, now: datetime) -> Case:
         """Take an approval back, everywhere. Raises `KeyError`, and `NotRecallable` for what was not approved."""
-        for _ in range(ATTEMPTS):
+        race = Race("this case")
+        while True:
             case = await self.get(case_id)
             if case is None:
                 raise KeyError(case_id)
@@ -344,14 +345,15 @@ class Cases:
                 raise NotRecallable(case.standing.state)
             if await self._end(case, "recalled", uuid4(), actor, reason, now):
                 continue
-        raise Unavailable("the case, which others keep changing")
+            await race.lost()
 
     async def reopen(self, case_id: str, *, actor: str, reason: str, now: datetime) -> Case:
         """Let an approved case wait for people again, so that what is published can be corrected.
 
         Raises `KeyError`, and `NotReopenable` for what is not approved. What waits already stays as it is.
         """
-        for _ in range(ATTEMPTS):
+        race = Race("this case")
+        while True:
             case = await self.get(case_id)
             if case is None:
                 raise KeyError(case_id)
@@ -380,11 +382,12 @@ class Cases:
             )
             if await self.change(case, update):
                 return told
-        raise Unavailable("the case, which others keep changing")
+            await race.lost()
 
     async def ask_recall(self, case: Case, *, actor: str, reason: str, now: datetime) -> None:
         """Note that somebody wants it taken back, which waits for a second person. Asked again, nothing changes."""
-        for _ in range(ATTEMPTS):
+        race = Race("this case")
+        while True:
             if case.recall_asked_by is not None or case.standing.state in ENDED:
                 return
             update: Document = {
@@ -398,7 +401,7 @@ class Cases:
             if await self.change(case, update) or (again := await self.get(case.id)) is None:
                 return
             case = again
-        raise Unavailable("the case, which others keep changing")
+            await race.lost()
 
     async def deliver(self, event: DeliveryChanged) -> None:
         """Remember where a submission went. A version below the known one changes nothing."""

@@ -24,17 +24,17 @@ from services.moderation.cases.rules import (
     decide,
     digest,
 )
-from services.moderation.cases.store import ATTEMPTS, Cases
+from services.moderation.cases.store import Cases
 from services.moderation.queue.claims import LeaseLost, case_id_of
 from services.moderation.queue.reader import Reader
 from services.moderation.screening.rules import Policy, Signal, Wording, judge, read
 from services.moderation.screening.service import Scanner
 from shared.bus.outbox import appended, entry, merge
 from shared.events import CASE_CHANGED, MODERATION_DECIDED, ModerationDecided, Snapshot, derived_id
-from shared.failures import Unavailable
 from shared.identity.signing import sign
 from shared.observability.telemetry import continued
 from shared.storage.clock import DatabaseClock
+from shared.storage.compare_and_set import Race
 from shared.storage.document import Document
 
 DECISIONS: Final = UUID("6f1d6a1e-3d0f-5c0e-9f0a-52c1b8a5a001")
@@ -75,7 +75,8 @@ class Decisions:
     async def decide(self, token: str, decision: Decision, reader: Reader, *, fingerprint: str) -> Decided:
         """Decide on the claimed case. Raises `LeaseLost`, `Refused`; the same again gets the same answer."""
         hashed = hashlib.sha256(token.encode()).hexdigest()
-        for _ in range(ATTEMPTS):
+        race = Race("this case")
+        while True:
             case = await self._cases.get(case_id_of(token))
             if case is None:
                 raise LeaseLost
@@ -91,7 +92,7 @@ class Decisions:
             seen = replace(case, signals=signals)
             if (after := await self._write(seen, token, decision, outcome, record, now)) is not None:
                 return Decided(record.decision_id, record.state, after)
-        raise Unavailable("the case, which others keep changing")
+            await race.lost()
 
     def _held(self, case: Case, token: str, reader: Reader, now: datetime) -> None:
         if case.standing.state not in OPEN:

@@ -21,7 +21,8 @@ from services.publisher.deliveries.publication import Outlet, Publication, Readi
 from services.publisher.deliveries.retry_policy import LANES, Lane
 from shared.bus.outbox import LONG_AGO, appended, embedded, entry, merge
 from shared.events import DELIVERY_CHANGED, REACH_SAMPLED
-from shared.failures import Failure, Meaning, Unavailable, attempt
+from shared.failures import Failure, Meaning, attempt
+from shared.storage.compare_and_set import Race
 from shared.storage.document import Document
 from shared.storage.mongo import Collection, is_duplicate
 
@@ -31,8 +32,6 @@ Step = Callable[[Publication], Publication | Refused]
 News = tuple[Delivery | Reading, UUID | None]
 """What is to be told, and the event that caused it."""
 
-TRIES: Final = 50
-"""Compare-and-sets against other writers before giving up."""
 REMEMBERED: Final = 256
 """Publications kept as this process saw them last."""
 
@@ -131,19 +130,22 @@ class Deliveries:
                 wish.answer.set_exception(done.error)
 
     async def _take_together(self, submission_id: str, wishes: Sequence[_Wish]) -> None:
-        for again in range(TRIES):
-            guess = self.seen(submission_id) if again == 0 else None
+        race = Race(f"submission {submission_id}")
+        guess = self.seen(submission_id)
+        while True:
             before = guess or await self.read(submission_id)
             after, news, refusals = _apply(before, wishes)
             if after == before:
                 if guess is not None:  # that nothing is to be done is believed only on a fresh read
+                    guess = None
                     continue
                 stored = before
             else:
                 stored = replace(after, version=before.version + 1)
                 if not await self._write(before, stored, news):
                     self._seen.pop(submission_id, None)
-                    await asyncio.sleep(0.001 * again)
+                    guess = None
+                    await race.lost()
                     continue
                 self._remember(stored)
                 self._written(stored)
@@ -151,7 +153,6 @@ class Deliveries:
                 if not wish.answer.done():
                     wish.answer.set_result(refusal or stored)
             return
-        raise Unavailable(f"submission {submission_id}: too many writers at once")
 
     def _remember(self, publication: Publication) -> Publication:
         known = self._seen.get(publication.submission_id)

@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from pydantic import TypeAdapter
 
 from services.publisher.dispatch.rate_limit import Account, Wait, pause, take_turn, went_well
-from shared.failures import Failure, Unavailable, attempt
+from shared.failures import Failure, attempt
+from shared.storage.compare_and_set import Race
 from shared.storage.mongo import Collection, is_duplicate
-
-TRIES: Final = 20
 
 _ACCOUNT = TypeAdapter(Account)
 
@@ -54,7 +52,8 @@ class Accounts:
             await self._change(channel, went_well)
 
     async def _change(self, channel: str, step: Callable[[Account], Account | Wait]) -> Account | Wait:
-        for _ in range(TRIES):
+        race = Race(f"channel {channel}")
+        while True:
             before = await self.read(channel)
             after = step(before)
             if isinstance(after, Wait):
@@ -67,8 +66,7 @@ class Accounts:
             if await self._write(before, after):
                 self._known[channel] = after
                 return after
-        text = f"channel {channel}: too many writers at once"
-        raise Unavailable(text)
+            await race.lost()
 
     async def _write(self, before: Account, after: Account) -> bool:
         fields = _ACCOUNT.dump_python(after, exclude={"channel"})

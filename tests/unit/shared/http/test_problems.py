@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from pymongo.errors import AutoReconnect, OperationFailure
 
+from shared.failures import Conflict
 from shared.http import problems
 
 FAILURES = {
@@ -17,6 +18,7 @@ FAILURES = {
     "a wrong request to the store": OperationFailure("bad", 2),
     "the store away": AutoReconnect("connection closed"),
     "a lost race for time": TimeoutError(),
+    "lost races": Conflict("this case"),
 }
 
 
@@ -86,6 +88,7 @@ async def test_half_a_character_is_refused_and_can_be_told(http: httpx.AsyncClie
         ("a wrong request to the store", 500, "internal"),
         ("the store away", 503, "unavailable"),
         ("a lost race for time", 500, "internal"),
+        ("lost races", 409, "conflict"),
     ],
 )
 async def test_a_failure_nobody_expected_is_answered_and_goes_no_further(
