@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 
 from services.ingest.media_safety.confinement import Bounds, NotConfined, confine, enough
 from services.ingest.media_safety.formats import Kind, kind_of, require_whole
-from services.ingest.media_safety.model import Clean, Limits, Made, Refused
+from services.ingest.media_safety.model import ADVICE, Clean, Limits, Made, Refused
 
 TRY_LATER: Final = os.EX_TEMPFAIL
 NOT_CONFINED: Final = os.EX_NOPERM
@@ -63,6 +63,8 @@ def main(arguments: list[str]) -> int:
             answer = {"made": asdict(examine(source, target, limits, kind, clean)), "walls": walls}
         except Refused as refused:
             answer = {"refused": {"code": refused.code, "detail": refused.detail}}
+        except MemoryError:
+            answer = {"refused": {"code": "media_bomb", "detail": ADVICE["media_bomb"]}}
         except NotConfined as failure:
             return _complain(str(failure))
         except OSError as error:
