@@ -1,8 +1,9 @@
 """What a failure means, decided in one pure function.
 
-A failed message is one of three: *unprocessable* (buried at once, with the raw bytes and the reason), *unavailable* (our
-own store or bus is away: wait until it is back, never buried), *anything else* (tried again with backoff, buried after
-`MAX_FAILURES` recorded failures). `shared.bus.consuming` obeys; nothing else in the project catches everything.
+A failed message is one of three: *unprocessable* (dead-lettered at once, with the raw bytes and the reason), *unavailable*
+(our own store or bus is away: wait until it is back, never dead-lettered), *anything else* (tried again with backoff,
+dead-lettered after `MAX_FAILURES` recorded failures). `shared.bus.consuming` obeys; nothing else in the project catches
+everything.
 """
 
 import asyncio
@@ -19,14 +20,14 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 MAX_FAILURES: Final = 8
-"""Failures of one message in one consumer before it is buried."""
+"""Failures of one message in one consumer before it is dead-lettered."""
 SHORTEST_DELAY: Final = 1.0
 LONGEST_DELAY: Final = 300.0
 """Seconds between two attempts, before jitter."""
 
 
 class Unprocessable(Exception):
-    """No retry can help: the message is wrong and will stay wrong. The text is the reason it is buried with."""
+    """No retry can help: the message is wrong and will stay wrong. The text is the reason it is dead-lettered with."""
 
 
 class Unavailable(Exception):
@@ -49,7 +50,7 @@ class Meaning(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Bury:
+class DeadLetter:
     """Put the raw message aside, with the reason, and go on."""
 
     reason: str
@@ -67,7 +68,7 @@ class Retry:
     delay: float
 
 
-Settlement = Bury | Wait | Retry
+Settlement = DeadLetter | Wait | Retry
 
 
 def settle(meaning: Meaning, reason: str, failures: int, jitter: float) -> Settlement:
@@ -78,9 +79,9 @@ def settle(meaning: Meaning, reason: str, failures: int, jitter: float) -> Settl
     if meaning is Meaning.UNAVAILABLE:
         return Wait()
     if meaning is Meaning.UNPROCESSABLE:
-        return Bury(reason)
+        return DeadLetter(reason)
     if failures >= MAX_FAILURES:
-        return Bury(f"failed {failures} times, last: {reason}")
+        return DeadLetter(f"failed {failures} times, last: {reason}")
     return Retry(backoff(failures, jitter))
 
 

@@ -63,7 +63,7 @@ def answer_of(answer: httpx.Response) -> Any:
         raise CommandError(text) from None
 
 
-class Refusal(CommandError):
+class CallRefused(CommandError):
     """A service said no, in a problem document."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -79,4 +79,6 @@ def _or_problem(answer: httpx.Response) -> httpx.Response:
     except ValueError:
         problem = {}
     words = problem.get("detail") or problem.get("title") or answer.reason_phrase
-    raise Refusal(answer.status_code, f"{words} ({answer.status_code}, {problem.get('type', answer.url)})")
+    raise CallRefused(
+        answer.status_code, f"{words} ({answer.status_code}, {problem.get('type', answer.url)})"
+    )

@@ -37,14 +37,14 @@ class DeadMessage:
     stream: str
     consumer: str
     reason: str
-    buried_at: str
+    dead_at: str
     message_id: str
     body: bytes
     headers: dict[str, str]
     """The original's own, without the broker's and ours."""
 
 
-class Morgue:
+class DeadLetters:
     """The stream of the dead, over one connection."""
 
     def __init__(self, link: Client) -> None:
@@ -145,7 +145,7 @@ def _described(sequence: int, headers: dict[str, str], body: bytes) -> DeadMessa
         stream=headers.get("Dead-Stream", ""),
         consumer=headers.get("Dead-Consumer", ""),
         reason=headers.get("Dead-Reason", ""),
-        buried_at=headers.get("Dead-At", ""),
+        dead_at=headers.get("Dead-At", ""),
         message_id=headers.get("Dead-Message-Id", ""),
         body=body,
         headers=original,

@@ -13,7 +13,7 @@ import typer
 from shared.settings import SettingsError
 
 if TYPE_CHECKING:
-    from deploy.cli.dead import Morgue
+    from deploy.cli.dead import DeadLetters
 
 Answer = TypeVar("Answer")
 
@@ -120,7 +120,7 @@ def submit(  # noqa: PLR0917 - typer reads options from parameters
 ) -> None:
     """Send a text, photos and videos, joining as a volunteer first where that is new."""
     from deploy.cli.stack import Stack
-    from deploy.cli.submit import Attachment, Sender
+    from deploy.cli.submit import FileToSend, Sender
     from shared.campaign.model import Campaign
 
     stack = Stack.find()
@@ -139,7 +139,7 @@ def submit(  # noqa: PLR0917 - typer reads options from parameters
         },
         "ai": {"made": ai_made, "edited": ai_edited},
     }
-    attachments = [Attachment.parse(each) for each in (photo or []) + (video or [])]
+    attachments = [FileToSend.parse(each) for each in (photo or []) + (video or [])]
     sender = Sender(stack.settings.ingest_url, stack.settings.public_url, stack.settings.home)
     receipt = sender.send(submission, attachments, name=name, key=key, progress=_bar)
     if as_json:
@@ -190,16 +190,16 @@ Number = Annotated[int, typer.Argument(metavar="NUMBER", help="From `konullu dea
 @dead.command("list")
 def dead_list() -> None:
     """List those that nobody has dealt with."""
-    from deploy.cli.dead import Morgue
+    from deploy.cli.dead import DeadLetters
 
-    for one in _with_morgue(Morgue.open_messages):
-        print(f"{one.sequence:<6} {one.buried_at[:19]}  {one.subject:<34} {one.consumer:<20} {one.reason}")
+    for one in _with_dead_letters(DeadLetters.open_messages):
+        print(f"{one.sequence:<6} {one.dead_at[:19]}  {one.subject:<34} {one.consumer:<20} {one.reason}")
 
 
 @dead.command()
 def inspect(number: Number) -> None:
     """Show one whole: where it came from, why it is here, its headers and its bytes."""
-    one = _with_morgue(lambda morgue: morgue.inspect(number))
+    one = _with_dead_letters(lambda letters: letters.inspect(number))
     for field in fields(one):
         if field.name not in {"body", "headers"}:
             print(f"{field.name:<11} {getattr(one, field.name)}")
@@ -211,25 +211,25 @@ def inspect(number: Number) -> None:
 @dead.command()
 def replay(number: Number) -> None:
     """Send it again to where it was, after its cause is mended."""
-    one = _with_morgue(lambda morgue: morgue.replay(number))
+    one = _with_dead_letters(lambda letters: letters.replay(number))
     print(f"{one.sequence} sent again to {one.subject}")
 
 
 @dead.command()
 def discard(number: Number) -> None:
     """Set it aside for good."""
-    one = _with_morgue(lambda morgue: morgue.discard(number))
+    one = _with_dead_letters(lambda letters: letters.discard(number))
     print(f"{one.sequence} set aside")
 
 
-def _with_morgue(do: "Callable[[Morgue], Awaitable[Answer]]") -> Answer:
-    from deploy.cli.dead import Morgue, reached
+def _with_dead_letters(do: "Callable[[DeadLetters], Awaitable[Answer]]") -> Answer:
+    from deploy.cli.dead import DeadLetters, reached
     from deploy.cli.stack import Stack
 
     async def run() -> Answer:
         link = await reached(Stack.find().settings)
         try:
-            return await do(Morgue(link))
+            return await do(DeadLetters(link))
         finally:
             await link.close()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.supervisor.control import Answer, Order, ask
-from deploy.supervisor.home import Record
+from deploy.supervisor.home import StackRecord
 from deploy.supervisor.layout import ROOT, Layout, network_name
 from shared.settings import Settings
 
@@ -27,13 +27,13 @@ class Stack:
 
     settings: Settings
     environment: dict[str, str]
-    record: Record | None
+    record: StackRecord | None
 
     @classmethod
     def find(cls) -> Stack:
         """By `KONULLU_HOME`: a running stack's own record stands over other variables."""
         settings = Settings.from_env()
-        record = Record.read(settings.home.absolute())
+        record = StackRecord.read(settings.home.absolute())
         if record is None or not record.alive():
             mine = {"KONULLU_HOME": str(settings.home.absolute())}
             return cls(settings, {**os.environ, **mine}, None)
@@ -41,7 +41,7 @@ class Stack:
         os.environ.update(record.environment)
         return cls(Settings.from_env(), environment, record)
 
-    def running(self) -> Record:
+    def running(self) -> StackRecord:
         """Raises `CommandError` when no stack runs in this home."""
         if self.record is None:
             home = self.settings.home.absolute()

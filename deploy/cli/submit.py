@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 
-from deploy.cli.calls import Refusal, answer_of, call, client
+from deploy.cli.calls import CallRefused, answer_of, call, client
 from deploy.cli.stack import CommandError
 from deploy.cli.uploads import upload
 
@@ -21,14 +21,14 @@ _UNAUTHORISED = 401
 
 
 @dataclass(frozen=True)
-class Attachment:
+class FileToSend:
     """A file to upload, and the alternative text that says what it shows."""
 
     path: Path
     alt: str
 
     @classmethod
-    def parse(cls, given: str) -> Attachment:
+    def parse(cls, given: str) -> FileToSend:
         """From `PATH:ALT`. Raises `CommandError` when there is no such file or no alternative text."""
         for cut, character in enumerate(given):
             if character == ":" and Path(given[:cut]).is_file():
@@ -39,7 +39,7 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Receipt:
+class SentReceipt:
     submission_id: str
     receipt: str
     status_url: str
@@ -58,12 +58,12 @@ class Sender:
     def send(
         self,
         submission: dict[str, Any],
-        attachments: Sequence[Attachment],
+        attachments: Sequence[FileToSend],
         *,
         name: str,
         key: str | None,
         progress: Callable[[str, int], Callable[[int], None]],
-    ) -> Receipt:
+    ) -> SentReceipt:
         """Send it all. Raises `CommandError`; the same `key` again gives the same receipt."""
         member = self._member(name, submission)
         with client(member["token"]) as link:
@@ -89,7 +89,7 @@ class Sender:
                     headers={"Idempotency-Key": key or str(uuid4())},
                 )
             )
-        return Receipt(
+        return SentReceipt(
             submission_id=answer["submission_id"],
             receipt=answer["receipt"],
             status_url=urljoin(f"{self.public_url}/", answer["status_url"]),
@@ -111,7 +111,7 @@ class Sender:
         with client(member["token"]) as link:
             try:
                 call(link, "GET", f"{self.ingest_url}/v1/submissions/{uuid4()}", repeatable=True)
-            except Refusal as refusal:
+            except CallRefused as refusal:
                 return refusal.status != _UNAUTHORISED
         return True
 

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from deploy.cli.calls import Refusal, call
+from deploy.cli.calls import CallRefused, call
 
 PIECE = 4 << 20
 """Bytes sent at once."""
@@ -36,7 +36,7 @@ def upload(link: httpx.Client, endpoint: str, path: Path, advance: Callable[[int
             file.seek(offset)
             try:
                 reached = _send(link, url, offset, file.read(PIECE))
-            except Refusal as refusal:
+            except CallRefused as refusal:
                 conflicts += 1
                 if refusal.status != _CONFLICT or conflicts > _MOST_CONFLICTS:
                     raise

@@ -21,12 +21,12 @@ LOCK = "lock"
 _DEAD_WITHIN = 5.0
 
 
-class Refused(Exception):
+class StackRefused(Exception):
     """The stack can't start. The text says why and what to do."""
 
 
 @dataclass
-class Record:
+class StackRecord:
     """What later commands, and the next start, need to know of a running stack. Kept in `run.json` (0600)."""
 
     pid: int
@@ -38,7 +38,7 @@ class Record:
     """Process id and start time, by name."""
 
     @classmethod
-    def read(cls, home: Path) -> Record | None:
+    def read(cls, home: Path) -> StackRecord | None:
         try:
             stored: dict[str, Any] = json.loads((home / RECORD).read_text())
         except (OSError, ValueError):
@@ -64,7 +64,7 @@ class Home:
         self._lock: int | None = None
 
     def hold(self) -> None:
-        """Raises `Refused` when another supervisor holds the folder or it can't be written."""
+        """Raises `StackRefused` when another supervisor holds the folder or it can't be written."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder.chmod(0o700)
@@ -73,7 +73,7 @@ class Home:
             lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             text = f"the home {self.folder} can't be used: {error.strerror}. Choose another with KONULLU_HOME"
-            raise Refused(text) from None
+            raise StackRefused(text) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -83,7 +83,7 @@ class Home:
                 f"the home {self.folder} is in use by the stack with process id {holder}. "
                 "Stop it with `make down`, or run beside it: KONULLU_HOME=… KONULLU_PORT_BASE=8500 make up"
             )
-            raise Refused(text) from None
+            raise StackRefused(text) from None
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
         self._lock = lock
@@ -96,7 +96,7 @@ class Home:
 
     def clear_leftovers(self) -> list[str]:
         """End what a killed supervisor left running, told by process id and start time. Returns the names."""
-        record = Record.read(self.folder)
+        record = StackRecord.read(self.folder)
         if record is None:
             return []
         left = {
@@ -113,13 +113,13 @@ class Home:
 
 
 def require_free_ports(layout: Layout) -> None:
-    """Raises `Refused` naming every port that something else listens on."""
+    """Raises `StackRefused` naming every port that something else listens on."""
     busy = [f"{port} ({name})" for name, port in layout.ports().items() if _is_busy(port)]
     if busy:
         which = f"port {busy[0]} is" if len(busy) == 1 else f"ports {', '.join(busy)} are"
         suggestion = layout.port_base + 100
         text = f"{which} taken by another program. Move the stack: KONULLU_PORT_BASE={suggestion} make up"
-        raise Refused(text)
+        raise StackRefused(text)
 
 
 def _is_busy(port: int) -> bool:

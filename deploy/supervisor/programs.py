@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from deploy.supervisor import probes
-from deploy.supervisor.home import Refused
+from deploy.supervisor.home import StackRefused
 from deploy.supervisor.layout import LOOPBACK, NATS_MONITOR, ROOT, SERVICES, Layout
 from shared.settings import MONGO, NATS, embedded_database
 
@@ -53,12 +53,12 @@ def composition(layout: Layout) -> Composition:
 
 
 def binary(name: str) -> str:
-    """A program that came with the pinned packages. Raises `Refused` when it is missing."""
+    """A program that came with the pinned packages. Raises `StackRefused` when it is missing."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.is_file() else shutil.which(name)
     if found is None:
         text = f"{name} is missing; it comes with requirements.txt: run `make up`"
-        raise Refused(text)
+        raise StackRefused(text)
     return found
 
 

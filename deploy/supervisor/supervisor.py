@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deploy.supervisor import spawn
 from deploy.supervisor.control import Answer, Control, Order, socket_path
-from deploy.supervisor.home import Home, Record, Refused, require_free_ports
+from deploy.supervisor.home import Home, StackRecord, StackRefused, require_free_ports
 from deploy.supervisor.layout import Layout
 from deploy.supervisor.process import CONFIGURATION, Supervised, run_once
 from deploy.supervisor.programs import Composition, Program, composition
@@ -34,7 +34,7 @@ class Supervisor:
         self.environment = {**os.environ, **layout.environment(), "PYTHONUNBUFFERED": "1"}
         self._home = Home(layout.home)
         self._processes: dict[str, Supervised] = {}
-        self._record: Record | None = None
+        self._record: StackRecord | None = None
         self._control: Control | None = None
         self._stop = asyncio.Event()
         self._signalled_at: float | None = None
@@ -43,14 +43,14 @@ class Supervisor:
         began = time.monotonic()
         try:
             self._home.hold()
-        except Refused as refusal:
+        except StackRefused as refusal:
             return _refuse(refusal)
         status = 0
         self._listen_to_signals()
         try:
             await self._unless_stopped(self._start(began))
             await self._stop.wait()
-        except Refused as refusal:
+        except StackRefused as refusal:
             status = _refuse(refusal)
         finally:
             await self._stop_all()
@@ -64,7 +64,7 @@ class Supervisor:
         control = Control(socket_path(self.layout.home), self._obey)
         await control.open()
         self._control = control
-        self._record = Record(
+        self._record = StackRecord(
             pid=os.getpid(),
             started=spawn.started_at(os.getpid()),
             control=str(control.path),
@@ -87,7 +87,7 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 for program in wanted:
                     group.create_task(self._until_ready(self._processes[program.name]))
-        except* Refused as refusals:
+        except* StackRefused as refusals:
             raise refusals.exceptions[0] from None
 
     async def _until_ready(self, process: Supervised) -> None:
@@ -110,7 +110,7 @@ class Supervisor:
             status = -1
         if status:
             text = f"the broker could not be provisioned:\n{_tail(log)}"
-            raise Refused(text)
+            raise StackRefused(text)
         _say("✓ streams     provisioned")
 
     def _announce(self, took: float, link: str | None) -> None:
@@ -206,7 +206,7 @@ class Supervisor:
 
 
 def _require_hope(process: Supervised, waited: float) -> None:
-    """Raises `Refused` with the end of the log when a program won't become ready."""
+    """Raises `StackRefused` with the end of the log when a program won't become ready."""
     name = process.program.name
     if process.last_exit == CONFIGURATION:
         reason = f"{name} refuses its configuration"
@@ -217,7 +217,7 @@ def _require_hope(process: Supervised, waited: float) -> None:
     else:
         return
     text = f"{reason}. Its log, {process.log}, ends:\n{_tail(process.log)}"
-    raise Refused(text)
+    raise StackRefused(text)
 
 
 def _described(process: Supervised) -> Answer:
@@ -235,7 +235,7 @@ def _tail(log: Path) -> str:
     return "\n".join(f"  {line}" for line in lines[-TAIL:]) or "  (empty)"
 
 
-def _refuse(refusal: Refused) -> int:
+def _refuse(refusal: StackRefused) -> int:
     print(f"konullu up: {refusal}", file=sys.stderr, flush=True)
     return 1
 

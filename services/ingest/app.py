@@ -7,24 +7,24 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from services.ingest.media_safety.model import Limits as SafetyLimits
+from services.ingest.media_safety.model import MediaLimits as SafetyLimits
 from services.ingest.people import api as api_people
 from services.ingest.people import pages as people_pages
 from services.ingest.people.service import Sessions
 from services.ingest.people.store import People
-from services.ingest.rate_limits import Limits
+from services.ingest.rate_limits import RateLimits
 from services.ingest.settings import IngestSettings
 from services.ingest.status import handlers
 from services.ingest.status.store import Ledger
 from services.ingest.submissions import api
 from services.ingest.submissions import pages as submission_pages
 from services.ingest.submissions.portal import Portal
-from services.ingest.submissions.service import Reception
+from services.ingest.submissions.service import SubmissionService
 from services.ingest.submissions.store import Submissions, received_log
 from services.ingest.upload_wiring import wire_uploads
 from services.ingest.uploads.protocol import UploadLimits
 from services.ingest.validation.choices import Choices
-from services.ingest.validation.rules import Rules
+from services.ingest.validation.rules import SubmissionRules
 from shared.bus.consuming import consume_batches
 from shared.bus.outbox import publish_entry
 from shared.campaign.model import Campaign, CampaignError
@@ -46,7 +46,7 @@ def assemble(runtime: Runtime) -> Parts:
         campaign = Campaign.load(settings.campaign_path)
     except CampaignError as error:
         raise ConfigurationError(str(error)) from error
-    rules, limits = Rules.of(campaign), Limits(settings)
+    rules, limits = SubmissionRules.of(campaign), RateLimits(settings)
     key = signing_key(settings.token_key)
     people = People(runtime.database["people"])
     log = received_log(runtime.database, partial(publish_entry, runtime.publisher))
@@ -60,7 +60,7 @@ def assemble(runtime: Runtime) -> Parts:
         UploadLimits(video_bytes=campaign.limits.video_bytes, photo_bytes=campaign.limits.photo_bytes),
         SafetyLimits(video_bytes=campaign.limits.video_bytes, photo_bytes=campaign.limits.photo_bytes),
     )
-    reception = Reception(
+    reception = SubmissionService(
         submissions=submissions,
         ledger=ledger,
         people=people,
@@ -117,11 +117,11 @@ def assemble(runtime: Runtime) -> Parts:
 
 def _pages(
     campaign: Campaign,
-    reception: Reception,
+    reception: SubmissionService,
     sessions: Sessions,
     store: MediaStore,
     guard: Guard,
-    limits: Limits,
+    limits: RateLimits,
 ) -> list[APIRouter]:
     """The portal's routers, in the order in which they must be asked."""
     reasons = {reason.code: reason.text for reason in campaign.reasons}
@@ -132,7 +132,7 @@ def _pages(
         return bool(await reception.all_of(who, None, 1))
 
     doors = people_pages.Doors(shell, sessions, choices, has_sent)
-    portal = Portal(shell, reception, store, campaign, Rules.of(campaign), choices)
+    portal = Portal(shell, reception, store, campaign, SubmissionRules.of(campaign), choices)
     return [
         shell.static_router(),
         people_pages.routes(doors, shell, guard, limits),

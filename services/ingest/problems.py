@@ -1,11 +1,11 @@
 """The answer to a form or body with mistakes."""
 
 from services.ingest import telemetry
-from services.ingest.validation.rules import Refused
+from services.ingest.validation.rules import FormRefused
 from shared.http.problems import Problem
 
 
-def invalid(refused: Refused, code: str = "submission_invalid") -> Problem:
+def invalid(refused: FormRefused, code: str = "submission_invalid") -> Problem:
     """The refusal of a form: the first mistake in the sentence, all of them below."""
     first = refused.mistakes[0]
     more = f" ({len(refused.mistakes) - 1} more below)" if len(refused.mistakes) > 1 else ""

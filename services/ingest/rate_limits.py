@@ -4,7 +4,7 @@ from services.ingest.settings import IngestSettings
 from shared.http.rate_limit import Allowance, Limiter, is_loopback, network_of
 
 
-class Limits:
+class RateLimits:
     """All limits of ingest together."""
 
     def __init__(self, settings: IngestSettings) -> None:

@@ -1,7 +1,7 @@
 """How the upload side of ingest is put together: routes, jobs and indexes around one store."""
 
 from services.ingest.media_safety.confinement import can_confine
-from services.ingest.media_safety.model import Limits
+from services.ingest.media_safety.model import MediaLimits
 from services.ingest.media_safety.sandbox import NO_ISOLATION, WAIVED, LocalSandbox, Sandbox, Station
 from services.ingest.settings import IngestSettings
 from services.ingest.uploads.chunks import Quarantine
@@ -17,7 +17,7 @@ from shared.storage.media import MediaStore
 
 
 def wire_uploads(
-    runtime: Runtime, store: MediaStore, approved: Approved, limits: UploadLimits, safety: Limits
+    runtime: Runtime, store: MediaStore, approved: Approved, limits: UploadLimits, safety: MediaLimits
 ) -> tuple[Uploads, Parts]:
     """The uploads for whoever claims them, and what the process needs to run them. Raises as `_sandbox` does."""
     sandbox = _sandbox(IngestSettings.of(runtime.settings))

@@ -14,9 +14,9 @@ from services.moderation.decisions.recall_budget import RecallBudget
 from services.moderation.decisions.service import Decisions
 from services.moderation.desk import api, pages
 from services.moderation.desk.media import Photos
-from services.moderation.desk.service import Desk
+from services.moderation.desk.service import ReviewService
 from services.moderation.queue.claims import Claims
-from services.moderation.queue.reader import Queue, Reader
+from services.moderation.queue.reader import Queue, ReviewerScope
 from services.moderation.screening.rules import ClassRule, Policy
 from services.moderation.screening.service import Scanner
 from services.moderation.settings import ModerationSettings
@@ -68,7 +68,7 @@ def assemble(runtime: Runtime) -> Parts:
     claims = Claims(cases, queue, clock, settings.lease, settings.claims_at_once)
     decisions = Decisions(cases, clock, policy, key, scanner)
     recalls = RecallBudget(database["recalls"], settings.recalls_alone)
-    desk = Desk(cases, queue, claims, decisions, clock, policy, recalls)
+    desk = ReviewService(cases, queue, claims, decisions, clock, policy, recalls)
     photos = Photos(cases, MediaStore(settings.media_url))
     checkpoints = Checkpoints(database["seals"], cases.collection, clock)
     reasons = {reason.code: reason.text for reason in campaign.reasons}
@@ -105,7 +105,7 @@ def assemble(runtime: Runtime) -> Parts:
 
 async def count(queue: Queue, clock: DatabaseClock, campaign: Campaign) -> None:
     """Show how many wait, again and again, by the campaign's languages; authors may name any, and make no series by it."""
-    everything = Reader("", editor=True)
+    everything = ReviewerScope("", editor=True)
     while True:
         now = await clock.now()
         shown = dict.fromkeys((*campaign.languages, "other"), (0, 0.0))

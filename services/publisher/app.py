@@ -17,14 +17,14 @@ from services.publisher.deliveries.retry_policy import LANES
 from services.publisher.deliveries.store import Deliveries
 from services.publisher.deliveries.verification import Trust
 from services.publisher.desk import api, pages
-from services.publisher.desk.service import Editors
+from services.publisher.desk.service import EditorialService
 from services.publisher.dispatch.health import Checkup
 from services.publisher.dispatch.post_builder import Addresses
 from services.publisher.dispatch.rate_limit_store import Accounts
 from services.publisher.dispatch.worker import Surroundings, Worker
 from services.publisher.settings import PublisherSettings
 from shared.campaign.model import Campaign, CampaignError
-from shared.campaign.model import Channel as Entry
+from shared.campaign.model import ChannelEntry as Entry
 from shared.http.problems import ConfigurationError
 from shared.identity.remote_keys import RemoteKeys
 from shared.runtime.service import Parts, Runtime
@@ -95,7 +95,7 @@ def wired(
     )
     workers.update({each.id: Worker(each, around) for each in channels})
     checkup = Checkup(channels, present)
-    editors = Editors(
+    editors = EditorialService(
         deliveries,
         {each.id: each for each in channels},
         entries,

@@ -28,7 +28,7 @@ from shared.bus.streams import DEAD_PREFIX, DEAD_STREAM, consumer_of
 from shared.events import BY_SUBJECT, Topic
 from shared.failures import (
     MAX_FAILURES,
-    Bury,
+    DeadLetter,
     Failure,
     Meaning,
     Retry,
@@ -41,7 +41,13 @@ from shared.failures import (
     settle,
 )
 from shared.observability.health import Health
-from shared.observability.telemetry import BATCH_SECONDS, buried, processing_spans, redelivered, settled
+from shared.observability.telemetry import (
+    BATCH_SECONDS,
+    dead_lettered,
+    processing_spans,
+    redelivered,
+    settled,
+)
 from shared.settings import Settings
 from shared.storage.mongo import Collection
 
@@ -149,7 +155,7 @@ class Publisher:
             raise Unavailable(text)
         return ack.seq
 
-    async def bury(self, raw: Msg, *, consumer: str, reason: str) -> None:
+    async def dead_letter(self, raw: Msg, *, consumer: str, reason: str) -> None:
         """Put a message aside: its raw bytes and headers, where it came from, and why."""
         meta = raw.metadata
         original = {k: v for k, v in (raw.headers or {}).items() if not k.startswith("Nats-")}
@@ -260,16 +266,16 @@ class Settler:
             await raw.nak(delay=jitter())
         elif isinstance(ruling, Retry):
             await raw.nak(delay=ruling.delay)
-        elif isinstance(ruling, Bury):
-            await self._publisher.bury(raw, consumer=raw.metadata.consumer, reason=ruling.reason)
+        elif isinstance(ruling, DeadLetter):
+            await self._publisher.dead_letter(raw, consumer=raw.metadata.consumer, reason=ruling.reason)
             await raw.ack_sync()
-            buried(raw.subject)
+            dead_lettered(raw.subject)
             await self._failures.forget(key)
 
     async def run_batch(
         self, raws: Sequence[Msg], handle: Callable[[Batch], Awaitable[None]], *, spans: bool = False
     ) -> None:
-        """Handle the well-formed messages of a batch together, all or nothing; malformed ones are buried one by one.
+        """Handle the well-formed messages of a batch together, all or nothing; malformed ones are dead-lettered one by one.
 
         With `spans`, each message has a span in its own trace meanwhile.
         """

@@ -47,7 +47,7 @@ Fate = bool | Exception
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class LogPace:
     """How often and for how long, in seconds."""
 
     checkpoint: float = 0.5
@@ -114,7 +114,7 @@ class OutboxLog:
         *,
         events_of: Callable[[Document], Sequence[Document]],
         publish: Callable[[Document], Awaitable[None]],
-        pace: Pace | None = None,
+        pace: LogPace | None = None,
     ) -> None:
         """`publish` publishes one entry and returns when its stream has confirmed it.
 
@@ -123,7 +123,7 @@ class OutboxLog:
         """
         self.collection, self._checkpoints = collection, checkpoints
         self._events_of, self._publish = events_of, publish
-        self._pace = pace or Pace()
+        self._pace = pace or LogPace()
         self.writer = uuid4().hex
         self._numbers = Numbers()
         self._publishing: dict[asyncio.Task[None], int] = {}

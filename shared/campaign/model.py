@@ -139,7 +139,7 @@ class Reported(_Part):
     as_of: AwareDatetime
 
 
-class Channel(_Part):
+class ChannelEntry(_Part):
     """One account that the campaign owns."""
 
     id: Id
@@ -183,7 +183,7 @@ class Campaign(_Part):
     )
     limits: Limits = Limits()
     reported: Mapping[str, Reported] = Field(default_factory=dict)
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
+    channels: Annotated[tuple[ChannelEntry, ...], Field(min_length=1)]
 
     _file: Path = PrivateAttr(default=Path("campaign.yaml"))
     _lines: located_yaml.Located = PrivateAttr(default_factory=lambda: located_yaml.Located({}, {}))
@@ -221,7 +221,7 @@ class Campaign(_Part):
             raise _error(path, located, mistakes)
         return campaign
 
-    def channel(self, channel_id: str) -> Channel:
+    def channel(self, channel_id: str) -> ChannelEntry:
         """The channel with this id. Raises `KeyError`."""
         for channel in self.channels:
             if channel.id == channel_id:
@@ -313,7 +313,7 @@ class Campaign(_Part):
         ]
 
 
-def _conflict(one: Channel, other: Channel) -> str | None:
+def _conflict(one: ChannelEntry, other: ChannelEntry) -> str | None:
     """What is wrong with having both channels of one kind, if anything is."""
     pair = f"channels {other.id!r} and {one.id!r}"
     if one.kind == "website":
@@ -335,7 +335,7 @@ def _conflict(one: Channel, other: Channel) -> str | None:
 def _known_keys() -> dict[str, list[str]]:
     parts: Mapping[str, type[BaseModel]] = {
         "": Campaign,
-        "channels": Channel,
+        "channels": ChannelEntry,
         "sections": Section,
         "reasons": Reason,
         "classes": SensitiveClass,

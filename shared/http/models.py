@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 
-class Body(BaseModel):
+class StrictBody(BaseModel):
     """A request's body, or a part of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -84,7 +84,7 @@ class Principal:
         )
 
 
-class Claims(BaseModel):
+class TokenClaims(BaseModel):
     """A token's claims."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -191,7 +191,7 @@ class Issuer:
     def issue(self, principal: Principal, *, now: datetime, lifetime: timedelta | None = None) -> str:
         """A token for this person: 30 days for volunteers, 12 hours for staff, unless said otherwise."""
         default = STAFF_TOKEN if principal.is_staff else VOLUNTEER_TOKEN
-        claims = Claims(
+        claims = TokenClaims(
             iss="konullu",
             sub=principal.person_id,
             role=principal.role,
@@ -209,14 +209,14 @@ class Issuer:
         )
 
 
-async def verify(token: str, keys: Keys) -> Claims:
+async def verify(token: str, keys: Keys) -> TokenClaims:
     """The claims of a token. Raises a 401 `Problem`: `token_invalid` or `token_expired`."""
     try:
         kid = jwt.get_unverified_header(token).get("kid", "")
         key = await keys.find(str(kid))
         if key is None:
             raise _refused("token_invalid", "This token was not issued by this campaign. Sign in again.")
-        return Claims.model_validate(
+        return TokenClaims.model_validate(
             jwt.decode(
                 token, key, algorithms=["EdDSA"], issuer=ISSUER, options={"require": ["exp", "iat", "sub"]}
             )
@@ -277,7 +277,7 @@ class Epochs:
         self._reading.forget(person_id)
         self._changes += 1
 
-    async def refuses(self, claims: Claims) -> bool:
+    async def refuses(self, claims: TokenClaims) -> bool:
         """Whether the token counts no more. At most `FRESH_SECONDS` behind the store."""
         known = self._seen.get(claims.sub)
         if known is None or monotonic() - known.read_at > FRESH_SECONDS:
@@ -337,7 +337,7 @@ class Guard:
 
     def __init__(self, keys: Keys, epochs: Epochs) -> None:
         self._keys, self._epochs = keys, epochs
-        self._verified: dict[str, tuple[float, Claims]] = {}
+        self._verified: dict[str, tuple[float, TokenClaims]] = {}
 
     async def optional(self, request: Request) -> Principal | None:
         """The person asking, or nobody. A bad token is still refused."""
@@ -370,7 +370,7 @@ class Guard:
         request.state.principal = principal
         return principal
 
-    async def _claims(self, token: str) -> Claims:
+    async def _claims(self, token: str) -> TokenClaims:
         """As `verify`; a signature seen to be good is not checked again for a while, the expiry always is."""
         now = monotonic()
         seen_at, claims = self._verified.get(token, (float("-inf"), None))

@@ -136,6 +136,6 @@ def redelivered(subject: str) -> None:
     MESSAGES_REDELIVERED.labels(subject).inc()
 
 
-def buried(subject: str) -> None:
+def dead_lettered(subject: str) -> None:
     """A message was put aside."""
     MESSAGES_BURIED.labels(subject).inc()

@@ -18,7 +18,7 @@ from pymongo.errors import NetworkTimeout
 
 from shared.bus.consuming import Publisher
 from shared.bus.outbox import entry, publish_entry
-from shared.bus.outbox_log import OutboxLog, Pace
+from shared.bus.outbox_log import LogPace, OutboxLog
 from shared.events import SUBMISSION_WITHDRAWN, SubmissionWithdrawn
 from shared.storage.document import Document
 from shared.storage.mongo import connect
@@ -28,7 +28,7 @@ BATCHES: Final = 6
 EACH: Final = 4
 AT_THE: Final = 3
 """The point is passed so often before it strikes: what came before is on its way or done."""
-PACE: Final = Pace(checkpoint=0.02, renewal=0.2, stale=0.5, lease=1.0, scans=(1.0, 3.0))
+PACE: Final = LogPace(checkpoint=0.02, renewal=0.2, stale=0.5, lease=1.0, scans=(1.0, 3.0))
 POINTS: Final = (
     "before the insert",
     "in the insert",

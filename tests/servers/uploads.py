@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from services.ingest.media_safety.model import Limits
+from services.ingest.media_safety.model import MediaLimits
 from services.ingest.media_safety.sandbox import LocalSandbox
 from services.ingest.uploads.chunks import Quarantine
 from services.ingest.uploads.leases import Leases
@@ -58,7 +58,7 @@ async def main(port: int, mongo_url: str, name: str, home: Path, *options: str) 
     limits = UploadLimits(spare_bytes=marks[0] if marks else NO_MARK)
     uploads, quarantine = Uploads(database, limits, nobody_is_known), Quarantine(store)
     leases = Leases(database, uploads, LEASE_SECONDS)
-    screening = Screening(leases, quarantine, store, LocalSandbox(), home / "screening", Limits())
+    screening = Screening(leases, quarantine, store, LocalSandbox(), home / "screening", MediaLimits())
     guard = Guard(OwnKeys(signing_key(home / "keys" / "tokens.pem").public_key()), Epochs(database["people"]))
 
     @asynccontextmanager

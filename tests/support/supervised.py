@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from deploy.supervisor import spawn
 from deploy.supervisor.control import ask
-from deploy.supervisor.home import Record
+from deploy.supervisor.home import StackRecord
 from tests.support.processes import BUSY, ROOT, cpu_seconds, free_base, until
 
 PATIENCE: Final = 90.0
@@ -101,9 +101,9 @@ class Supervised:
             raise RuntimeError(text)
         return done.stdout.strip()
 
-    def record(self) -> Record:
+    def record(self) -> StackRecord:
         """What the supervisor has written down about itself."""
-        record = Record.read(self.home)
+        record = StackRecord.read(self.home)
         assert record is not None
         return record
 
@@ -140,7 +140,7 @@ class Supervised:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(PATIENCE * BUSY)
-        record = Record.read(self.home)
+        record = StackRecord.read(self.home)
         for pid, started in (record.children if record else {}).values():
             if started is not None and spawn.started_at(pid) == started:
                 spawn.kill_group(pid, signal.SIGKILL)

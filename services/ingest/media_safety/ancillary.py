@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.ingest.media_safety.formats import Kind
-from services.ingest.media_safety.model import Refused
+from services.ingest.media_safety.model import MediaRefused
 
 ORIENTATION: Final = 0x0112
 MOST_PROFILE: Final = 4 * 1024 * 1024
@@ -41,7 +41,7 @@ class Bare:
 
 
 def bare(kind: Kind, data: bytes) -> Bare:
-    """Take everything beside the pixels off. Raises `Refused` when the file has no structure, or moves."""
+    """Take everything beside the pixels off. Raises `MediaRefused` when the file has no structure, or moves."""
     return _BY_KIND[kind](data)
 
 
@@ -178,8 +178,8 @@ def _heif(data: bytes) -> Bare:
     return Bare(data)
 
 
-def _moves() -> Refused:
-    return Refused("media_type", "The picture moves. Send it as a video, or send one still picture.")
+def _moves() -> MediaRefused:
+    return MediaRefused("media_type", "The picture moves. Send it as a video, or send one still picture.")
 
 
 _BY_KIND: Final[Mapping[Kind, Callable[[bytes], Bare]]] = {

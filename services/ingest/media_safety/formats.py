@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from services.ingest.media_safety.model import PHOTO_ADVICE, Refused
+from services.ingest.media_safety.model import PHOTO_ADVICE, MediaRefused
 
 Kind = Literal["jpeg", "png", "webp", "heif", "video"]
 
@@ -49,34 +49,36 @@ class Box:
 
 
 def kind_of(head: bytes) -> Kind:
-    """The kind of a file from its first bytes. Raises `Refused` for what we do not take."""
+    """The kind of a file from its first bytes. Raises `MediaRefused` for what we do not take."""
     kind = _signature(head)
     if kind is None:
-        raise Refused("media_type", f"The content is {_name(head)}, which we do not take. {PHOTO_ADVICE}")
+        raise MediaRefused(
+            "media_type", f"The content is {_name(head)}, which we do not take. {PHOTO_ADVICE}"
+        )
     if MARKUP.search(head[:HEAD]):
-        raise Refused("media_type", f"The file is two kinds of document at once. {PHOTO_ADVICE}")
+        raise MediaRefused("media_type", f"The file is two kinds of document at once. {PHOTO_ADVICE}")
     return kind
 
 
 def require_whole(file: BinaryIO, kind: Kind, size: int) -> None:
-    """Raise `Refused` when `file` of `size` bytes is cut short or carries another document behind its end."""
+    """Raise `MediaRefused` when `file` of `size` bytes is cut short or carries another document behind its end."""
     ends = {"jpeg": _jpeg_end, "png": _png_end, "webp": _webp_end}
     if kind not in ends:
         _require_whole_boxes(file, size)
         return
     end = ends[kind](file, size)
     if end is None or end > size:
-        raise Refused("media_truncated")
+        raise MediaRefused("media_truncated")
     file.seek(end)
     if SECOND_FILE.search(file.read(TRAILER)):
-        raise Refused(
+        raise MediaRefused(
             "media_type",
             "Another document is hidden behind the picture. Save the picture anew and send that.",
         )
 
 
 def webp_size(head: bytes) -> tuple[int, int]:
-    """Width and height that a WebP header declares. Raises `Refused` when it declares none."""
+    """Width and height that a WebP header declares. Raises `MediaRefused` when it declares none."""
     form, data = head[12:16], head[20:]
     if form == b"VP8X" and len(data) >= 10:
         return int.from_bytes(data[4:7], "little") + 1, int.from_bytes(data[7:10], "little") + 1
@@ -85,7 +87,7 @@ def webp_size(head: bytes) -> tuple[int, int]:
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     if form == b"VP8 " and len(data) >= 10:
         return int.from_bytes(data[6:8], "little") & 0x3FFF, int.from_bytes(data[8:10], "little") & 0x3FFF
-    raise Refused("media_undecodable")
+    raise MediaRefused("media_undecodable")
 
 
 def boxes(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
@@ -200,13 +202,13 @@ def _webp_end(file: BinaryIO, size: int) -> int | None:
 def _require_whole_boxes(file: BinaryIO, size: int) -> None:
     found = list(boxes(file, 0, size))
     if not found or found[-1].end > size:
-        raise Refused("media_truncated")
+        raise MediaRefused("media_truncated")
     if not {box.kind for box in found} & {b"moov", b"meta"}:
-        raise Refused(
+        raise MediaRefused(
             "media_truncated", "The file has no table of contents: its recording or copying was cut off."
         )
     file.seek(found[-1].end)
     if SECOND_FILE.search(file.read(TRAILER)):
-        raise Refused(
+        raise MediaRefused(
             "media_type", "Another document is hidden behind the recording. Export it anew and send that."
         )

@@ -40,7 +40,7 @@ ADVICE: Mapping[Code, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MediaLimits:
     """What one pass may use. A file that needs more is refused."""
 
     photo_bytes: int = 50 * 1024 * 1024
@@ -62,7 +62,7 @@ class Limits:
     wall_seconds: float = 180.0
 
 
-class Refused(Exception):
+class MediaRefused(Exception):
     """The material cannot be taken: a stable code and a sentence that says how to mend it."""
 
     def __init__(self, code: Code, detail: str | None = None) -> None:
@@ -83,8 +83,8 @@ class Made:
     """Seconds, for a video."""
 
 
-Clean: TypeAlias = Callable[[BinaryIO, BinaryIO, Limits], Made]
-"""Reads a stranger's file and writes the clean copy of it. Raises `Refused`."""
+Clean: TypeAlias = Callable[[BinaryIO, BinaryIO, MediaLimits], Made]
+"""Reads a stranger's file and writes the clean copy of it. Raises `MediaRefused`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +102,11 @@ class Cleaned:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class MediaRefusal:
     """A refusal as it is kept and shown."""
 
     code: Code
     detail: str
 
 
-Verdict: TypeAlias = Cleaned | Refusal
+Verdict: TypeAlias = Cleaned | MediaRefusal

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from operator import and_
 from typing import Final
 
-from services.ingest.media_safety.model import Refused
+from services.ingest.media_safety.model import MediaRefused
 
 H264_KEPT: Final = frozenset({1, 2, 3, 4, 5, 7, 8})
 """Slices and their parameter sets."""
@@ -41,7 +41,7 @@ class PictureFilter:
 def picture_filter(codec: str, configuration: bytes, first: bytes) -> PictureFilter | None:
     """The filter for a stream as it lies in MP4 and MOV; nothing for codecs that have no such units.
 
-    `first` is the stream's first packet. Raises `Refused` when the configuration is not one.
+    `first` is the stream's first packet. Raises `MediaRefused` when the configuration is not one.
     """
     try:
         if codec == "h264":
@@ -51,7 +51,7 @@ def picture_filter(codec: str, configuration: bytes, first: bytes) -> PictureFil
         if codec == "av1":
             return _av1(configuration)
     except IndexError as error:
-        raise Refused("media_undecodable") from error
+        raise MediaRefused("media_undecodable") from error
     return None
 
 
@@ -68,7 +68,7 @@ def encoded_filter(codec: str) -> Callable[[bytes], bytes]:
 
 def _h264(configuration: bytes) -> PictureFilter:
     if configuration[0] != 1:
-        raise Refused("media_undecodable")
+        raise MediaRefused("media_undecodable")
     sequences, at = _counted(configuration, 6, configuration[5] & 0x1F)
     pictures, at = _counted(configuration, at + 1, configuration[at])
     kept = configuration[:5]
@@ -91,7 +91,7 @@ def _of_h264(unit: bytes) -> bytes:
 
 def _hevc(configuration: bytes, first: bytes) -> PictureFilter:
     if configuration[0] > 1:
-        raise Refused("media_undecodable")
+        raise MediaRefused("media_undecodable")
     prefix, at, found = (configuration[21] & 3) + 1, HEVC_FIXED + 1, list[bytes]()
     for _ in range(configuration[HEVC_FIXED]):
         units, at = _counted(configuration, at + 3, int.from_bytes(configuration[at + 1 : at + 3], "big"))
@@ -134,7 +134,7 @@ def _counted(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
         found.append(data[at + 2 : at + 2 + length])
         at += 2 + length
     if at > len(data):
-        raise Refused("media_undecodable")
+        raise MediaRefused("media_undecodable")
     return found, at
 
 
@@ -143,13 +143,13 @@ def _listed(units: Iterable[bytes]) -> bytes:
 
 
 def _units(data: bytes, prefix: int) -> Iterator[bytes]:
-    """The units of a packet, each behind its length. Raises `Refused` when it is not made of whole units."""
+    """The units of a packet, each behind its length. Raises `MediaRefused` when it is not made of whole units."""
     at = 0
     while at < len(data):
         begin = at + prefix
         at = begin + int.from_bytes(data[at:begin], "big")
         if at > len(data) or begin > len(data):
-            raise Refused("media_undecodable")
+            raise MediaRefused("media_undecodable")
         if at > begin:
             yield data[begin:at]
 
@@ -189,7 +189,7 @@ def _of_av1(data: bytes, kept: frozenset[int]) -> bytes:
         if header & 2:
             length, begin = _leb128(data, begin)
         if begin + length > len(data) or length < 0 or header & 0x80:
-            raise Refused("media_undecodable")
+            raise MediaRefused("media_undecodable")
         if header >> 3 & 0xF in kept:
             left.append(data[at : begin + length])
         at = begin + length
@@ -205,4 +205,4 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
         value |= (data[at + place] & 0x7F) << 7 * place
         if not data[at + place] & 0x80:
             return value, at + place + 1
-    raise Refused("media_undecodable")
+    raise MediaRefused("media_undecodable")

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, ImageFile, ImageFilter, ImagePalette  # noqa: F
 
 from services.ingest.media_safety.ancillary import Bare, bare
 from services.ingest.media_safety.formats import Kind, webp_size
-from services.ingest.media_safety.model import Clean, Limits, Made, Refused
+from services.ingest.media_safety.model import Clean, Made, MediaLimits, MediaRefused
 
 FORMATS: Final = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "heif": "HEIF"}
 DECODER_ERRORS: Final = (
@@ -46,8 +46,8 @@ def photo_cleaner(kind: Kind) -> Clean:
     return partial(clean_photo, kind)
 
 
-def clean_photo(kind: Kind, source: BinaryIO, target: BinaryIO, limits: Limits) -> Made:
-    """Write the clean photo to `target`. Raises `Refused`."""
+def clean_photo(kind: Kind, source: BinaryIO, target: BinaryIO, limits: MediaLimits) -> Made:
+    """Write the clean photo to `target`. Raises `MediaRefused`."""
     stripped = bare(kind, source.read())
     _refuse_canvas(stripped, kind, limits)
     warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -56,9 +56,9 @@ def clean_photo(kind: Kind, source: BinaryIO, target: BinaryIO, limits: Limits) 
         with Image.open(io.BytesIO(stripped.data), formats=[FORMATS[kind]]) as opened:
             picture = _upright(opened, kind, stripped, limits)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
-        raise Refused("media_bomb") from error
+        raise MediaRefused("media_bomb") from error
     except DECODER_ERRORS as error:
-        raise Refused(
+        raise MediaRefused(
             "media_truncated" if "truncated" in str(error).lower() else "media_undecodable"
         ) from error
     opaque = picture.mode == "RGB" and kind != "png"
@@ -72,7 +72,7 @@ def clean_photo(kind: Kind, source: BinaryIO, target: BinaryIO, limits: Limits) 
     return Made("image/jpeg" if opaque else "image/png", picture.width, picture.height)
 
 
-def _pixels_allowed(kind: str, limits: Limits) -> int:
+def _pixels_allowed(kind: str, limits: MediaLimits) -> int:
     return {
         "jpeg": limits.jpeg_pixels,
         "png": limits.png_pixels,
@@ -81,20 +81,20 @@ def _pixels_allowed(kind: str, limits: Limits) -> int:
     }[kind]
 
 
-def _refuse_canvas(stripped: Bare, kind: Kind, limits: Limits) -> None:
+def _refuse_canvas(stripped: Bare, kind: Kind, limits: MediaLimits) -> None:
     """The WebP decoder allocates its canvas on opening, so its size is read from the header first."""
     if kind != "webp":
         return
     width, height = webp_size(stripped.data[:64])
     if width * height > limits.webp_pixels:
-        raise Refused("media_bomb")
+        raise MediaRefused("media_bomb")
 
 
-def _upright(opened: Image.Image, kind: Kind, stripped: Bare, limits: Limits) -> Image.Image:
+def _upright(opened: Image.Image, kind: Kind, stripped: Bare, limits: MediaLimits) -> Image.Image:
     """The picture in sRGB, the right way up, within the long edge."""
     allowed = limits.progressive_pixels if stripped.progressive else _pixels_allowed(kind, limits)
     if opened.width * opened.height > allowed:
-        raise Refused("media_bomb")
+        raise MediaRefused("media_bomb")
     profile = opened.info.get("icc_profile") if kind == "heif" else stripped.profile
     edge = (limits.long_edge, limits.long_edge)
     opened.draft(None, edge)

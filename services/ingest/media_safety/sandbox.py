@@ -23,7 +23,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.ingest.media_safety import telemetry
 from services.ingest.media_safety.metadata_check import leaks
-from services.ingest.media_safety.model import Cleaned, CleanType, Code, Limits, Refusal, Refused, Verdict
+from services.ingest.media_safety.model import (
+    Cleaned,
+    CleanType,
+    Code,
+    MediaLimits,
+    MediaRefusal,
+    MediaRefused,
+    Verdict,
+)
 from services.ingest.media_safety.worker import NOT_CONFINED, TRY_LATER
 from shared.failures import Unavailable
 
@@ -61,7 +69,7 @@ class NotIsolated(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ScreeningAnswer:
     """How a worker ended, and what it said until then."""
 
     status: int
@@ -75,7 +83,7 @@ class Said:
         ).encode()
 
     @classmethod
-    def unpack(cls, data: bytes) -> "Said":
+    def unpack(cls, data: bytes) -> "ScreeningAnswer":
         """As the station sent it. Raises `WorkerFailed` for anything else."""
         try:
             status, answer, complaint = json.loads(data)
@@ -87,14 +95,14 @@ class Said:
 class Sandbox(Protocol):
     """Where decoders run."""
 
-    async def run(self, source: BinaryIO, target: BinaryIO, limits: Limits) -> Said:
+    async def run(self, source: BinaryIO, target: BinaryIO, limits: MediaLimits) -> ScreeningAnswer:
         """Have the clean copy of `source` written to `target`, both of them files that are open.
 
         Raises `NotIsolated` where decoders may not run, and `Unavailable` where they cannot now.
         """
 
 
-async def make_safe(sandbox: Sandbox, source: Path, target: Path, limits: Limits) -> Verdict:
+async def make_safe(sandbox: Sandbox, source: Path, target: Path, limits: MediaLimits) -> Verdict:
     """Make the clean copy of `source` at `target`, which only a `Cleaned` verdict leaves behind.
 
     Raises `Unavailable` when the disk is full, `NotIsolated` where no decoder may run, `WorkerFailed` when the worker
@@ -116,7 +124,7 @@ class LocalSandbox:
     def __init__(self, *, waived: bool = False, program: str = "services.ingest.media_safety.worker") -> None:
         self._isolation, self._program = "waived" if waived else "required", program
 
-    async def run(self, source: BinaryIO, target: BinaryIO, limits: Limits) -> Said:
+    async def run(self, source: BinaryIO, target: BinaryIO, limits: MediaLimits) -> ScreeningAnswer:
         """See `Sandbox`. The worker is given nothing but the two files, and ends when we do."""
         worker = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-B", "-X", "utf8", "-c", START, str(ROOT), self._program),
@@ -134,12 +142,12 @@ class LocalSandbox:
                     _last_of(worker.stdout), _last_of(worker.stderr), worker.wait()
                 )
         except TimeoutError:
-            return Said(-signal.SIGKILL, b"", b"it took too long")
+            return ScreeningAnswer(-signal.SIGKILL, b"", b"it took too long")
         finally:
             if worker.returncode is None:
                 worker.kill()
                 await worker.wait()
-        return Said(status, answer, complaint)
+        return ScreeningAnswer(status, answer, complaint)
 
 
 async def _last_of(stream: asyncio.StreamReader | None) -> bytes:
@@ -156,7 +164,7 @@ class Station:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def run(self, source: BinaryIO, target: BinaryIO, limits: Limits) -> Said:
+    async def run(self, source: BinaryIO, target: BinaryIO, limits: MediaLimits) -> ScreeningAnswer:
         """See `Sandbox`. Hanging up ends the worker there."""
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
@@ -171,7 +179,7 @@ class Station:
                 raise Unavailable("the screening station") from error
         if not answer:
             raise Unavailable("the screening station: it hung up")
-        return Said.unpack(answer)
+        return ScreeningAnswer.unpack(answer)
 
 
 class MadeAnswer(BaseModel):
@@ -207,22 +215,22 @@ async def walls_of(sandbox: Sandbox) -> tuple[str, ...]:
     """The walls that stand around a decoder there, tried with a picture of one dot. Raises `NotIsolated`."""
     with tempfile.TemporaryFile("w+b", 0) as source, tempfile.TemporaryFile("w+b", 0) as target:
         source.write(ONE_DOT)
-        said = await sandbox.run(source, target, Limits())
+        said = await sandbox.run(source, target, MediaLimits())
     return _answer(said).walls
 
 
-def _verdict(said: Said, target: Path, limits: Limits) -> Verdict:
+def _verdict(said: ScreeningAnswer, target: Path, limits: MediaLimits) -> Verdict:
     if said.status in OVERRUN:
-        return _refusal(Refused("media_bomb"))
+        return _refusal(MediaRefused("media_bomb"))
     answer = _answer(said)
     if answer.refused is not None:
-        return Refusal(answer.refused.code, answer.refused.detail)
+        return MediaRefusal(answer.refused.code, answer.refused.detail)
     if answer.made is None:
         raise WorkerFailed("it neither made nor refused anything")
     return _looked_at(answer.made, target, limits)
 
 
-def _answer(said: Said) -> WorkerAnswer:
+def _answer(said: ScreeningAnswer) -> WorkerAnswer:
     """What the worker says. Raises as `make_safe` does."""
     complaint = said.complaint[-2000:].decode(errors="replace").strip()
     if said.status == NOT_CONFINED:
@@ -237,7 +245,7 @@ def _answer(said: Said) -> WorkerAnswer:
         raise WorkerFailed("it says what cannot be taken for an answer") from error
 
 
-def _looked_at(told: MadeAnswer, target: Path, limits: Limits) -> Verdict:
+def _looked_at(told: MadeAnswer, target: Path, limits: MediaLimits) -> Verdict:
     """The verdict on a copy that is said to be clean, by our own eyes. Raises `WorkerFailed` when it is not as told."""
     size = target.stat().st_size
     if size > max(limits.video_bytes, limits.photo_bytes) + MOST_GROWTH:
@@ -248,11 +256,11 @@ def _looked_at(told: MadeAnswer, target: Path, limits: Limits) -> Verdict:
         found = leaks(file, told.type, size)
         if found:
             telemetry.copy_not_clean(found)
-            return _refusal(Refused("media_undecodable", UNCLEAN))
+            return _refusal(MediaRefused("media_undecodable", UNCLEAN))
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Cleaned(told.type, digest, size, told.width, told.height, told.duration)
 
 
-def _refusal(refused: Refused) -> Refusal:
-    return Refusal(refused.code, refused.detail)
+def _refusal(refused: MediaRefused) -> MediaRefusal:
+    return MediaRefusal(refused.code, refused.detail)

@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from services.ingest.media_safety.model import Limits
-from services.ingest.media_safety.sandbox import WAIVED, LocalSandbox, Said, Sandbox
+from services.ingest.media_safety.model import MediaLimits
+from services.ingest.media_safety.sandbox import WAIVED, LocalSandbox, Sandbox, ScreeningAnswer
 
 AT_ONCE: Final = 2
 ORDER_BYTES: Final = 4096
@@ -52,18 +52,21 @@ async def _attend(caller: socket.socket, sandbox: Sandbox, room: asyncio.Semapho
             for descriptor in descriptors:
                 files.callback(os.close, descriptor)
             source, target = (os.fdopen(one, "r+b", 0, closefd=False) for one in descriptors)
-            limits = Limits(**json.loads(order))
+            limits = MediaLimits(**json.loads(order))
         except (OSError, ValueError, TypeError, TimeoutError):
             return
         await _answer(caller, sandbox, (source, target, limits), room)
 
 
 async def _answer(
-    caller: socket.socket, sandbox: Sandbox, order: tuple[BinaryIO, BinaryIO, Limits], room: asyncio.Semaphore
+    caller: socket.socket,
+    sandbox: Sandbox,
+    order: tuple[BinaryIO, BinaryIO, MediaLimits],
+    room: asyncio.Semaphore,
 ) -> None:
     """Run one pass, unless the caller hangs up before it ends."""
 
-    async def run() -> Said:
+    async def run() -> ScreeningAnswer:
         async with room:
             return await sandbox.run(*order)
 

@@ -30,7 +30,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from services.ingest.media_safety.formats import Box, boxes
-from services.ingest.media_safety.model import Limits, Made, Refused
+from services.ingest.media_safety.model import Made, MediaLimits, MediaRefused
 from services.ingest.media_safety.nal_units import encoded_filter, picture_filter
 
 PICTURE_CODECS: Final = frozenset({"h264", "hevc", "av1", "vp9"})
@@ -58,8 +58,8 @@ ENCODERS: Final = {
 """How the rare film is coded anew of which something was cut off: quickly, without much held in memory."""
 
 
-def clean_video(source: BinaryIO, target: BinaryIO, limits: Limits) -> Made:
-    """Write the clean video to `target`. Raises `Refused`."""
+def clean_video(source: BinaryIO, target: BinaryIO, limits: MediaLimits) -> Made:
+    """Write the clean video to `target`. Raises `MediaRefused`."""
     try:
         sample = _sample(source, limits)
         try:
@@ -73,15 +73,17 @@ def clean_video(source: BinaryIO, target: BinaryIO, limits: Limits) -> Made:
         _blank_user_data(target)
         width, height = _shown(target)
     except MemoryError as error:
-        raise Refused("media_bomb") from error
+        raise MediaRefused("media_bomb") from error
     except FFmpegError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
             raise OSError(error.errno, "the clean video") from error
-        raise Refused("media_undecodable") from error
+        raise MediaRefused("media_undecodable") from error
     except (ValueError, IndexError) as error:
-        raise Refused("media_undecodable") from error
+        raise MediaRefused("media_undecodable") from error
     if seconds <= 0:
-        raise Refused("media_undecodable", "The video has no pictures in it. Export it anew and send that.")
+        raise MediaRefused(
+            "media_undecodable", "The video has no pictures in it. Export it anew and send that."
+        )
     return Made("video/mp4", width, height, round(seconds, 3))
 
 
@@ -131,7 +133,7 @@ class _Sample:
     """Whether colours have more than eight bits."""
 
 
-def _sample(source: BinaryIO, limits: Limits) -> _Sample:
+def _sample(source: BinaryIO, limits: MediaLimits) -> _Sample:
     """One picture is decoded: a renamed or damaged stream is told to its sender, not to the audience."""
     with _opened(source) as given:
         picture = _picture(given, source, limits)
@@ -141,25 +143,25 @@ def _sample(source: BinaryIO, limits: Limits) -> _Sample:
             for frame in packet.decode():
                 if isinstance(frame, VideoFrame):
                     return _Sample(first, _matrix(frame), frame.format.components[0].bits > EIGHT_BITS)
-    raise Refused("media_undecodable")
+    raise MediaRefused("media_undecodable")
 
 
-def _picture(given: InputContainer, source: BinaryIO, limits: Limits) -> VideoStream:
+def _picture(given: InputContainer, source: BinaryIO, limits: MediaLimits) -> VideoStream:
     """The first track of moving pictures that players know."""
     tracks = [stream for stream in given.streams.video if not _is_cover(stream)]
     if not tracks:
-        raise Refused(
+        raise MediaRefused(
             "media_type", "There is no moving picture in the file. Send a video with H.264 or HEVC pictures."
         )
     for track in tracks:
         if _name(track) in PICTURE_CODECS:
             if max(track.width, track.height) > limits.video_side:
-                raise Refused("media_bomb")
+                raise MediaRefused("media_bomb")
             track.codec_context.thread_count = 1
             return track
     known = next((name for name in map(_name, tracks) if name != UNKNOWN), None)
     name = known or _written_name(source)
-    raise Refused("media_type", f"Pictures coded as {name} are not taken. Export as H.264.")
+    raise MediaRefused("media_type", f"Pictures coded as {name} are not taken. Export as H.264.")
 
 
 def _written_name(source: BinaryIO) -> str:
@@ -217,7 +219,7 @@ class _Track(Protocol):
 def _write(
     source: BinaryIO,
     target: BinaryIO,
-    limits: Limits,
+    limits: MediaLimits,
     sample: _Sample,
     kind: "type[_Copied | _Encoded]",
 ) -> float:

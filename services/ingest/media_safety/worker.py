@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 
 from services.ingest.media_safety.confinement import Bounds, NotConfined, confine, enough
 from services.ingest.media_safety.formats import Kind, kind_of, require_whole
-from services.ingest.media_safety.model import ADVICE, Clean, Limits, Made, Refused
+from services.ingest.media_safety.model import ADVICE, Clean, Made, MediaLimits, MediaRefused
 
 TRY_LATER: Final = os.EX_TEMPFAIL
 NOT_CONFINED: Final = os.EX_NOPERM
@@ -34,11 +34,11 @@ def decoder(kind: Kind) -> Clean:
     return photo_cleaner(kind)
 
 
-def examine(source: BinaryIO, target: BinaryIO, limits: Limits, kind: Kind, clean: Clean) -> Made:
-    """Write the clean copy of `source` to `target`. Raises `Refused`."""
+def examine(source: BinaryIO, target: BinaryIO, limits: MediaLimits, kind: Kind, clean: Clean) -> Made:
+    """Write the clean copy of `source` to `target`. Raises `MediaRefused`."""
     size = source.seek(0, os.SEEK_END)
     if size > (limits.video_bytes if kind == "video" else limits.photo_bytes):
-        raise Refused("media_too_large")
+        raise MediaRefused("media_too_large")
     require_whole(source, kind, size)
     source.seek(0)
     return clean(source, target, limits)
@@ -47,7 +47,7 @@ def examine(source: BinaryIO, target: BinaryIO, limits: Limits, kind: Kind, clea
 def main(arguments: list[str]) -> int:
     """Run one pass: `<parent's process id> <target's descriptor> <limits as JSON> <required|waived>`."""
     parent, descriptor, given, isolation = arguments
-    limits = Limits(**json.loads(given))
+    limits = MediaLimits(**json.loads(given))
     bounds = Bounds(
         limits.resident_bytes, limits.address_bytes, limits.cpu_seconds, limits.video_bytes + ROOM_BEYOND_FILM
     )
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
             if isolation == "required" and not enough(walls):
                 return _complain(f"only these walls stand here: {', '.join(walls) or 'none'}")
             answer = {"made": asdict(examine(source, target, limits, kind, clean)), "walls": walls}
-        except Refused as refused:
+        except MediaRefused as refused:
             answer = {"refused": {"code": refused.code, "detail": refused.detail}}
         except MemoryError:
             answer = {"refused": {"code": "media_bomb", "detail": ADVICE["media_bomb"]}}

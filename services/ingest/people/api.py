@@ -14,11 +14,11 @@ from services.ingest.people.schemas import (
     VolunteerBody,
 )
 from services.ingest.people.service import Opened, Sessions
-from services.ingest.rate_limits import Limits
+from services.ingest.rate_limits import RateLimits
 from shared.identity.tokens import Guard, Principal, csrf_token, end_session, jwks, set_session
 
 
-def routes(sessions: Sessions, guard: Guard, limits: Limits, public_key: Ed25519PublicKey) -> APIRouter:
+def routes(sessions: Sessions, guard: Guard, limits: RateLimits, public_key: Ed25519PublicKey) -> APIRouter:
     """The routes of people and their sessions."""
     router = APIRouter(tags=["people"])
     asking = Annotated[Principal, Depends(guard.any)]

@@ -35,7 +35,7 @@ app = typer.Typer(
 )
 
 
-class Refusal(Exception):
+class CommandRefused(Exception):
     """What was asked for cannot be done. The text says why and how to mend it."""
 
 
@@ -142,9 +142,9 @@ def _token(settings: IngestSettings, person: Person, now: datetime) -> str:
 async def _known(people: People, person_id: str, *, active: bool = False) -> str:
     known = {person.person_id: person for person in await people.staff()}
     if person_id not in known:
-        raise Refusal(f"nobody on the staff has the id {person_id!r}; `staff list` shows them all")
+        raise CommandRefused(f"nobody on the staff has the id {person_id!r}; `staff list` shows them all")
     if active and not known[person_id].active:
-        raise Refusal(f"{person_id} is disabled; add them again under a new id")
+        raise CommandRefused(f"{person_id} is disabled; add them again under a new id")
     return person_id
 
 
@@ -170,7 +170,7 @@ def _one(option: str, rule: Callable[[], str]) -> str:
     try:
         return rule()
     except fields.Wrong as wrong:
-        raise Refusal(f"--{option}: {wrong}") from None
+        raise CommandRefused(f"--{option}: {wrong}") from None
 
 
 def _run(work: Callable[[People, IngestSettings, datetime], Awaitable[Answer]]) -> Answer:
@@ -191,7 +191,7 @@ def _run(work: Callable[[People, IngestSettings, datetime], Awaitable[Answer]]) 
     answer = asyncio.run(connected(settings))
     if not isinstance(answer, Failure):
         return answer
-    if isinstance(answer.error, Refusal | CampaignError):
+    if isinstance(answer.error, CommandRefused | CampaignError):
         raise SystemExit(f"staff: {answer.error}")
     if is_unavailable(answer.error) or isinstance(answer.error, Unavailable):
         raise SystemExit(

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from services.ingest.people.forms import read_newcomer
 from services.ingest.people.service import Opened, Sessions
-from services.ingest.rate_limits import Limits
+from services.ingest.rate_limits import RateLimits
 from services.ingest.validation.choices import Choices
 from services.ingest.validation.form_fields import fields_of
 from shared.http.problems import Problem
@@ -118,7 +118,7 @@ class Doors:
         return response
 
 
-def routes(doors: Doors, pages: Pages, guard: Guard, limits: Limits) -> APIRouter:
+def routes(doors: Doors, pages: Pages, guard: Guard, limits: RateLimits) -> APIRouter:
     """The doors' routes. They must come before the portal's, whose addresses would swallow some."""
     router = pages.router()
     somebody = Annotated[Principal, Depends(guard.any)]

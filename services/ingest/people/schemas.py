@@ -6,10 +6,10 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.ingest.validation.rules import Newcomer
-from shared.http.models import Answer, Body
+from shared.http.models import Answer, StrictBody
 
 
-class VolunteerBody(Body):
+class VolunteerBody(StrictBody):
     """Who wants to join."""
 
     name: str
@@ -22,13 +22,13 @@ class VolunteerBody(Body):
         return Newcomer(self.name, self.country, tuple(self.languages), self.section)
 
 
-class RecoveryBody(Body):
+class RecoveryBody(StrictBody):
     """The code that was shown at registration or at the last recovery."""
 
     recovery_code: Annotated[str, Field(max_length=100)]
 
 
-class SessionBody(Body):
+class SessionBody(StrictBody):
     """What to sign in with: a token, or the secret of a one-time link."""
 
     token: Annotated[str, Field(max_length=4000)] | None = None

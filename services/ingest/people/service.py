@@ -8,10 +8,10 @@ from services.ingest import telemetry
 from services.ingest.people import codes
 from services.ingest.people.store import People, Person
 from services.ingest.problems import invalid
-from services.ingest.rate_limits import Limits
-from services.ingest.validation.rules import Newcomer, Refused, Rules, welcome
+from services.ingest.rate_limits import RateLimits
+from services.ingest.validation.rules import FormRefused, Newcomer, SubmissionRules, welcome
 from shared.http.problems import Problem
-from shared.identity.tokens import Claims, Epochs, Issuer, Keys, Principal, verify
+from shared.identity.tokens import Epochs, Issuer, Keys, Principal, TokenClaims, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Sessions:
         issuer: Issuer,
         keys: Keys,
         epochs: Epochs,
-        rules: Rules,
-        limits: Limits,
+        rules: SubmissionRules,
+        limits: RateLimits,
         nudge: Callable[[str], None],
     ) -> None:
         self._people, self._issuer, self._keys, self._epochs = people, issuer, keys, epochs
@@ -44,7 +44,7 @@ class Sessions:
     async def register(self, newcomer: Newcomer) -> Opened:
         """A new volunteer. Raises 422 `registration_invalid`."""
         welcomed = welcome(newcomer, self._rules)
-        if isinstance(welcomed, Refused):
+        if isinstance(welcomed, FormRefused):
             raise invalid(welcomed, "registration_invalid")
         person, code = await self._people.register(welcomed, datetime.now(UTC))
         self._nudge(person.person_id)
@@ -109,7 +109,7 @@ class Sessions:
         self._epochs.forget(principal.person_id)
         telemetry.signed_out(principal.person_id)
 
-    async def _claims(self, token: str) -> Claims:
+    async def _claims(self, token: str) -> TokenClaims:
         claims = await verify(token.strip(), self._keys)
         if await self._epochs.refuses(claims):
             raise Problem(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 
-from services.ingest.rate_limits import Limits
+from services.ingest.rate_limits import RateLimits
 from services.ingest.submissions.schemas import (
     LedgerAnswer,
     LedgersAnswer,
@@ -16,7 +16,7 @@ from services.ingest.submissions.schemas import (
     WithdrawalAnswer,
     WithdrawalBody,
 )
-from services.ingest.submissions.service import Receipt, Reception
+from services.ingest.submissions.service import Receipt, SubmissionService
 from shared.events import as_utc
 from shared.http.json_body import json_body
 from shared.http.problems import Problem
@@ -30,7 +30,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 PerPage = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
 
 
-def routes(reception: Reception, guard: Guard, limits: Limits, public_url: str) -> APIRouter:
+def routes(reception: SubmissionService, guard: Guard, limits: RateLimits, public_url: str) -> APIRouter:
     """The routes of `/v1/submissions`."""
     router = APIRouter(prefix="/v1/submissions", tags=["submissions"])
     asking = Annotated[Principal, Depends(guard.any)]
@@ -114,7 +114,7 @@ def _served_by(serve: Callable[[Request], Coroutine[Any, Any, Response]]) -> typ
     return Served
 
 
-def media_routes(reception: Reception, store: MediaStore, guard: Guard) -> APIRouter:
+def media_routes(reception: SubmissionService, store: MediaStore, guard: Guard) -> APIRouter:
     """One's own photos and videos, as they left the safety pass."""
     router = APIRouter(tags=["submissions"])
     asking = Annotated[Principal, Depends(guard.any)]

@@ -6,7 +6,7 @@ from typing import Final, Literal, cast
 
 from services.ingest.submissions.store import Submission
 from services.ingest.validation.form_fields import Fields, all_of, field_of, one
-from services.ingest.validation.rules import Attachment, Draft, Refused, Rules, examine
+from services.ingest.validation.rules import Attachment, Draft, FormRefused, SubmissionRules, examine
 from shared.events import AiUse, Attribution, Consent
 
 Mode = Literal["name", "pseudonym", "anonymous"]
@@ -141,7 +141,7 @@ def filled_in(submission: Submission, key: str, terms_version: str, media_url: s
     )
 
 
-def mistakes_of(form: SendForm, rules: Rules) -> list[str]:
+def mistakes_of(form: SendForm, rules: SubmissionRules) -> list[str]:
     """The fields that must be mended, in the order of the page, each once."""
     missing = [
         name
@@ -157,7 +157,9 @@ def mistakes_of(form: SendForm, rules: Rules) -> list[str]:
         # The reception fills in the name given at registration; here it only must not count as missing.
         draft = replace(draft, attribution=Attribution(mode="name", text="-"))
     judged = examine(draft, rules)
-    refused = [field_of(mistake.field) for mistake in judged.mistakes] if isinstance(judged, Refused) else []
+    refused = (
+        [field_of(mistake.field) for mistake in judged.mistakes] if isinstance(judged, FormRefused) else []
+    )
     return list(dict.fromkeys([*refused, *missing]))
 
 

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from services.ingest.rate_limits import Limits
+from services.ingest.rate_limits import RateLimits
 from services.ingest.submissions.portal import Portal
 from shared.identity.tokens import Guard, Principal
 from shared.web import Pages
 
 
-def routes(portal: Portal, pages: Pages, guard: Guard, limits: Limits) -> APIRouter:
+def routes(portal: Portal, pages: Pages, guard: Guard, limits: RateLimits) -> APIRouter:
     """The portal's routes."""
     router = pages.router()
     somebody = Annotated[Principal, Depends(guard.any)]

@@ -18,12 +18,12 @@ from services.ingest.people import codes
 from services.ingest.status.rules import Progress
 from services.ingest.submissions import forms as page_forms
 from services.ingest.submissions.forms import SendForm
-from services.ingest.submissions.service import Receipt, Reception
+from services.ingest.submissions.service import Receipt, SubmissionService
 from services.ingest.submissions.store import Submission
 from services.ingest.submissions.timeline import life
 from services.ingest.validation.choices import Choices
 from services.ingest.validation.form_fields import fields_of
-from services.ingest.validation.rules import Rules
+from services.ingest.validation.rules import SubmissionRules
 from shared.campaign.model import Campaign
 from shared.http.problems import Problem
 from shared.identity.tokens import Principal
@@ -41,10 +41,10 @@ class Portal:
     def __init__(
         self,
         pages: Pages,
-        reception: Reception,
+        reception: SubmissionService,
         store: MediaStore,
         campaign: Campaign,
-        rules: Rules,
+        rules: SubmissionRules,
         choices: Choices,
     ) -> None:
         self._pages, self._reception, self._store = pages, reception, store

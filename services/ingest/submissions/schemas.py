@@ -10,27 +10,27 @@ from services.ingest.status.rules import DecisionFact, DeliveryFact, Progress, S
 from services.ingest.submissions.store import Submission
 from services.ingest.validation.rules import Attachment, Draft
 from shared.events import AiUse, Attribution, Consent, DeliveryState, Verdict, as_utc
-from shared.http.models import Answer, Body
+from shared.http.models import Answer, StrictBody
 
 Time = Annotated[datetime, PlainSerializer(as_utc, return_type=str)]
 """RFC 3339, UTC."""
 
 
-class MediaBody(Body):
+class MediaBody(StrictBody):
     """An upload and its alternative text, in the submission's language."""
 
     upload_id: Annotated[str, Field(min_length=1, max_length=100)]
     alt: str = ""
 
 
-class AttributionBody(Body):
+class AttributionBody(StrictBody):
     """How to credit the author. A `name` without text is the one given at registration."""
 
     mode: Literal["name", "pseudonym", "anonymous"] = "anonymous"
     text: str | None = None
 
 
-class ConsentBody(Body):
+class ConsentBody(StrictBody):
     """What the author declares."""
 
     terms_version: str
@@ -38,14 +38,14 @@ class ConsentBody(Body):
     rights: Literal["own", "licensed", "permission"]
 
 
-class AiBody(Body):
+class AiBody(StrictBody):
     """Whether a machine made or edited the material."""
 
     made: StrictBool = False
     edited: StrictBool = False
 
 
-class SubmissionBody(Body):
+class SubmissionBody(StrictBody):
     """A submission, or a revision of one."""
 
     title: str
@@ -79,7 +79,7 @@ class SubmissionBody(Body):
         )
 
 
-class WithdrawalBody(Body):
+class WithdrawalBody(StrictBody):
     """Why, if the author wishes to say."""
 
     reason: Annotated[str, Field(max_length=2000)] | None = None
@@ -112,7 +112,7 @@ class DecisionAnswer(Answer):
     decided_at: Time
 
 
-class DeliveryAnswer(Answer):
+class LedgerDelivery(Answer):
     """Where one delivery stands."""
 
     delivery_id: str
@@ -147,7 +147,7 @@ class LedgerAnswer(Answer):
     decision: DecisionAnswer | None = None
     published_title: str | None = None
     published_text: str | None = None
-    deliveries: tuple[DeliveryAnswer, ...] = ()
+    deliveries: tuple[LedgerDelivery, ...] = ()
     reach: Mapping[str, FigureAnswer] = Field(default_factory=dict)
 
     @classmethod
@@ -188,8 +188,8 @@ def _decision(fact: DecisionFact) -> DecisionAnswer:
     )
 
 
-def _delivery(fact: DeliveryFact) -> DeliveryAnswer:
-    return DeliveryAnswer(
+def _delivery(fact: DeliveryFact) -> LedgerDelivery:
+    return LedgerDelivery(
         delivery_id=fact.delivery_id,
         channel=fact.channel,
         kind=fact.kind,

@@ -21,7 +21,7 @@ from services.ingest.status.store import Ledger
 from services.ingest.submissions.store import Manuscript, Outcome, Submission, Submissions
 from services.ingest.uploads.store import Uploads
 from services.ingest.validation import fields
-from services.ingest.validation.rules import Draft, Mistake, Refused, Rules, examine
+from services.ingest.validation.rules import Draft, FormRefused, Mistake, SubmissionRules, examine
 from shared.events import Attribution, Media
 from shared.http.problems import Problem
 from shared.identity.tokens import Principal
@@ -43,7 +43,7 @@ class Receipt:
         return codes.receipt(self.submission_id)
 
 
-class Reception:
+class SubmissionService:
     """The authors' side of ingest."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Reception:
         ledger: Ledger,
         people: People,
         uploads: Uploads,
-        rules: Rules,
+        rules: SubmissionRules,
         nudge: Callable[[str], None],
         media_wait: float,
     ) -> None:
@@ -74,7 +74,7 @@ class Reception:
             print_ = fingerprint(draft)
             examined = examine(await self._credited(author, draft), self._rules)
             # Without media the insert itself finds an earlier one; this saves the usual request a read.
-            if isinstance(examined, Refused) or examined.attachments:
+            if isinstance(examined, FormRefused) or examined.attachments:
                 known = await self._submissions.find(receipt.submission_id)
                 if known is not None:
                     return self._answer(receipt, known.outcome_of(used, print_) or "reused")
@@ -112,7 +112,7 @@ class Reception:
         if no_text(reason or "") is not None:
             given = fields.shown(reason)
             raise invalid(
-                Refused((Mistake("reason", given, "holds characters that are not text; take them out"),))
+                FormRefused((Mistake("reason", given, "holds characters that are not text; take them out"),))
             )
         while not (before := await self.own(author, submission_id)).withdrawn:
             if await self._submissions.withdraw(before, reason, datetime.now(UTC)):
@@ -175,10 +175,10 @@ class Reception:
         return replace(draft, attribution=Attribution(mode="name", text=person.name))
 
     async def _manuscript(
-        self, author: Principal, receipt: Receipt, key: str, print_: str, examined: Draft | Refused
+        self, author: Principal, receipt: Receipt, key: str, print_: str, examined: Draft | FormRefused
     ) -> Manuscript:
         """What is to be stored, with its uploads held for it. Raises `Problem`."""
-        if isinstance(examined, Refused):
+        if isinstance(examined, FormRefused):
             raise invalid(examined)
         ids = [each.upload_id for each in examined.attachments]
         if not ids:

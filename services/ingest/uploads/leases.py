@@ -16,7 +16,7 @@ WINDOW: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class UploadLease:
     """The right to screen one upload, for as long as it is renewed."""
 
     upload_id: str
@@ -36,7 +36,7 @@ class Leases:
         self.arrived: Bell = uploads.arrived
         self.seconds = seconds
 
-    async def take(self, token: str, now: datetime) -> Lease | None:
+    async def take(self, token: str, now: datetime) -> UploadLease | None:
         """Lease the upload whose turn it is, if one is due: each owner's first before anybody's second."""
         due = (
             await self._rows.find({"due_at": {"$lte": now}}, {"due_at": 1})
@@ -55,17 +55,19 @@ class Leases:
             if won.matched_count == 1:
                 found = await self._rows.find_one({"_id": row["_id"], "lease": token})
                 if found is not None:
-                    return Lease(found["_id"], token, tuple(found["parts"]), found["tries"], found["crashes"])
+                    return UploadLease(
+                        found["_id"], token, tuple(found["parts"]), found["tries"], found["crashes"]
+                    )
         return None
 
     def _until(self, now: datetime) -> datetime:
         return now + timedelta(seconds=self.seconds)
 
-    async def renew(self, lease: Lease, now: datetime) -> None:
+    async def renew(self, lease: UploadLease, now: datetime) -> None:
         """Hold a lease longer. One that was lost stays lost: its verdict will not count."""
         await self._rows.update_one(_held(lease), {"$set": {"due_at": self._until(now)}})
 
-    async def put_off(self, lease: Lease, until: datetime, *, crashed: bool) -> None:
+    async def put_off(self, lease: UploadLease, until: datetime, *, crashed: bool) -> None:
         """Give a lease back, to be taken again at `until`."""
         await self._rows.update_one(
             _held(lease),
@@ -76,7 +78,7 @@ class Leases:
             },
         )
 
-    async def intend(self, lease: Lease, sha256: str) -> None:
+    async def intend(self, lease: UploadLease, sha256: str) -> None:
         """Announce that a clean file is about to be stored.
 
         Raises `Unavailable` when the lease was lost, and while the same file is being removed.
@@ -90,7 +92,7 @@ class Leases:
         if await self._removals.find_one({"_id": sha256}) is not None:
             raise Unavailable("the clean file: it is being removed")
 
-    async def settle(self, lease: Lease, verdict: Verdict) -> bool:
+    async def settle(self, lease: UploadLease, verdict: Verdict) -> bool:
         """Write the verdict, unless the lease was lost."""
         if isinstance(verdict, Cleaned):
             media = Media(
@@ -116,5 +118,5 @@ class Leases:
         return done.matched_count == 1
 
 
-def _held(lease: Lease) -> dict[str, str]:
+def _held(lease: UploadLease) -> dict[str, str]:
     return {"_id": lease.upload_id, "lease": lease.token}

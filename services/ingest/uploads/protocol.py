@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
-from services.ingest.media_safety.model import ACCEPTED_TYPES, PHOTO_ADVICE, UNTOLD_TYPES, Refusal
+from services.ingest.media_safety.model import ACCEPTED_TYPES, PHOTO_ADVICE, UNTOLD_TYPES, MediaRefusal
 from shared.events import Media
 from shared.http.problems import Problem
 
@@ -66,13 +66,13 @@ class Upload:
     offset: int = 0
     state: State = "receiving"
     media: Media | None = None
-    refusal: Refusal | None = None
+    refusal: MediaRefusal | None = None
     kept_by: tuple[str, ...] = ()
     """Submissions that hold it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class UploadsHeld:
     """What lies here of one person, by the bytes that were announced: no request can bring more than it said."""
 
     open_uploads: int
@@ -82,7 +82,7 @@ class Held:
     """With those that submissions keep."""
 
 
-def require_quota(held: Held, length: int, limits: UploadLimits, *, newcomer: bool) -> None:
+def require_quota(held: UploadsHeld, length: int, limits: UploadLimits, *, newcomer: bool) -> None:
     """Whether a person may begin one more upload. Raises 429 `upload_quota`."""
     most, room = limits.open_uploads, limits.held_bytes
     if newcomer:

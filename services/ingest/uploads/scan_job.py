@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Final
 
-from services.ingest.media_safety.model import Cleaned, Limits, Refusal, Refused, Verdict
+from services.ingest.media_safety.model import Cleaned, MediaLimits, MediaRefusal, MediaRefused, Verdict
 from services.ingest.media_safety.sandbox import NotIsolated, Sandbox, WorkerFailed, make_safe
 from services.ingest.uploads import telemetry
 from services.ingest.uploads.chunks import Quarantine
-from services.ingest.uploads.leases import Lease, Leases
+from services.ingest.uploads.leases import Leases, UploadLease
 from shared.failures import Unavailable, attempt, keep_running
 from shared.storage.media import CLEAN, MediaStore, StorageFull
 
@@ -49,7 +49,7 @@ class Screening:
         store: MediaStore,
         sandbox: Sandbox,
         folder: Path,
-        limits: Limits,
+        limits: MediaLimits,
     ) -> None:
         self._leases, self._quarantine, self._store = leases, quarantine, store
         self._sandbox, self._folder, self._limits = sandbox, folder, limits
@@ -87,7 +87,7 @@ class Screening:
             raise
         return True
 
-    async def _screen(self, lease: Lease) -> None:
+    async def _screen(self, lease: UploadLease) -> None:
         began = monotonic()
         with TemporaryDirectory(dir=self._folder, prefix=f"{lease.upload_id}-") as folder:
             try:
@@ -101,27 +101,27 @@ class Screening:
             telemetry.media_screened(lease.upload_id, outcome, monotonic() - began)
             await self._quarantine.remove(lease.upload_id, lease.parts)
 
-    async def _judge(self, lease: Lease, folder: Path) -> Verdict:
+    async def _judge(self, lease: UploadLease, folder: Path) -> Verdict:
         """The verdict, its clean file stored. Raises `PutOff` when there can be none now."""
         if lease.tries > MOST_TRIES:
-            return _refusal(Refused("media_undecodable"))
+            return _refusal(MediaRefused("media_undecodable"))
         try:
             if not await self._assemble(lease, folder / "source"):
                 return _refusal(
-                    Refused("media_truncated", "Part of the upload was lost. Send the whole file again.")
+                    MediaRefused("media_truncated", "Part of the upload was lost. Send the whole file again.")
                 )
             verdict = await make_safe(self._sandbox, folder / "source", folder / "clean", self._limits)
             if isinstance(verdict, Cleaned):
                 await self._store_clean(lease, verdict, folder / "clean")
         except WorkerFailed as failure:
             if lease.crashes + 1 >= MOST_CRASHES:
-                return _refusal(Refused("media_undecodable"))
+                return _refusal(MediaRefused("media_undecodable"))
             raise PutOff(str(failure), crashed=True) from failure
         except (NotIsolated, StorageFull, Unavailable, OSError) as error:
             raise PutOff(f"{type(error).__name__}: {error}") from error
         return verdict
 
-    async def _assemble(self, lease: Lease, source: Path) -> bool:
+    async def _assemble(self, lease: UploadLease, source: Path) -> bool:
         """Whether all pieces were there to be put together."""
         with source.open("wb") as file:
             for name in lease.parts:
@@ -132,7 +132,7 @@ class Screening:
                     return False
         return True
 
-    async def _store_clean(self, lease: Lease, cleaned: Cleaned, made: Path) -> None:
+    async def _store_clean(self, lease: UploadLease, cleaned: Cleaned, made: Path) -> None:
         """Store the clean file under its hash, unless it lies there already."""
         await self._leases.intend(lease, cleaned.sha256)
         path = f"{CLEAN}{cleaned.sha256}"
@@ -140,7 +140,7 @@ class Screening:
             await self._store.put(path, made)
 
     @asynccontextmanager
-    async def _renewed(self, lease: Lease) -> AsyncIterator[None]:
+    async def _renewed(self, lease: UploadLease) -> AsyncIterator[None]:
         """The lease stays ours while the block runs."""
 
         async def renew() -> None:
@@ -156,5 +156,5 @@ class Screening:
             await asyncio.gather(renewing, return_exceptions=True)
 
 
-def _refusal(refused: Refused) -> Refusal:
-    return Refusal(refused.code, refused.detail)
+def _refusal(refused: MediaRefused) -> MediaRefusal:
+    return MediaRefusal(refused.code, refused.detail)

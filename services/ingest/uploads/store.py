@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Final, TypeAlias
 
-from services.ingest.media_safety.model import Refusal
+from services.ingest.media_safety.model import MediaRefusal
 from services.ingest.uploads import telemetry
 from services.ingest.uploads.bell import Bell
-from services.ingest.uploads.protocol import Held, Upload, UploadLimits, require_quota
+from services.ingest.uploads.protocol import Upload, UploadLimits, UploadsHeld, require_quota
 from shared.events import Media
 from shared.http.problems import Problem
 from shared.storage.document import Document
@@ -89,7 +89,7 @@ class Uploads:
         telemetry.upload_begun(upload.id, upload.length)
         await self._complete_if_empty(upload)
 
-    async def _held(self, upload: Upload) -> tuple[Held, list[str]]:
+    async def _held(self, upload: Upload) -> tuple[UploadsHeld, list[str]]:
         """What lies here of the person beside this upload, and the submissions that use it, newest first."""
         mine = self._rows.find(
             {"owner": upload.owner, "created_at": {"$lte": upload.created_at}, "state": {"$ne": "gone"}},
@@ -99,7 +99,7 @@ class Uploads:
         waiting = [row["length"] for row in rows if _is_open(row)]
         kept = [row["length"] for row in rows if row["kept_by"]]
         users = list(dict.fromkeys(one for row in rows for one in row["kept_by"]))[:LOOKED_AT]
-        return Held(len(waiting), sum(waiting), sum(waiting) + sum(kept)), users
+        return UploadsHeld(len(waiting), sum(waiting), sum(waiting) + sum(kept)), users
 
     async def begin_writing(self, upload: Upload, *, alone: bool) -> Writer | None:
         """Begin to write where the upload stands; nothing when it does not stand there any more.
@@ -299,6 +299,6 @@ def _upload(row: Document) -> Upload:
         offset=row["offset"],
         state=row["state"],
         media=Media.model_validate(row["media"]) if "media" in row else None,
-        refusal=Refusal(**row["refusal"]) if "refusal" in row else None,
+        refusal=MediaRefusal(**row["refusal"]) if "refusal" in row else None,
         kept_by=tuple(row["kept_by"]),
     )

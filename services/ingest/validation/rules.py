@@ -15,7 +15,7 @@ from shared.events import AiUse, Attribution, Consent
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class SubmissionRules:
     """What a campaign asks of a submission. Texts are counted in characters after normalisation."""
 
     countries: frozenset[str]
@@ -29,7 +29,7 @@ class Rules:
     media: int
 
     @classmethod
-    def of(cls, campaign: Campaign) -> "Rules":
+    def of(cls, campaign: Campaign) -> "SubmissionRules":
         """The rules that the campaign file sets."""
         limits = campaign.limits
         return cls(
@@ -93,7 +93,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class FormRefused:
     """Why a draft cannot be taken; at least one mistake."""
 
     mistakes: tuple[Mistake, ...]
@@ -124,7 +124,7 @@ class _Checks:
             return ""
 
 
-def examine(draft: Draft, rules: Rules) -> Draft | Refused:
+def examine(draft: Draft, rules: SubmissionRules) -> Draft | FormRefused:
     """The draft in canonical form, or every mistake in it."""
     check = _Checks()
     title = check("title", fields.line, draft.title, rules.title)
@@ -143,7 +143,7 @@ def examine(draft: Draft, rules: Rules) -> Draft | Refused:
     check("media", fields.at_most, len(draft.attachments), rules.media)
     check("media", fields.once, tuple(each.upload_id for each in draft.attachments))
     if check.mistakes:
-        return Refused(tuple(check.mistakes))
+        return FormRefused(tuple(check.mistakes))
     return replace(
         draft,
         title=title,
@@ -157,7 +157,7 @@ def examine(draft: Draft, rules: Rules) -> Draft | Refused:
     )
 
 
-def welcome(newcomer: Newcomer, rules: Rules) -> Newcomer | Refused:
+def welcome(newcomer: Newcomer, rules: SubmissionRules) -> Newcomer | FormRefused:
     """The newcomer in canonical form, or every mistake in what they told of themselves."""
     check = _Checks()
     name = check("name", fields.line, newcomer.name, fields.LONGEST_NAME)
@@ -168,5 +168,5 @@ def welcome(newcomer: Newcomer, rules: Rules) -> Newcomer | Refused:
     ]
     check("languages", fields.some, len(languages), fields.MOST_LANGUAGES)
     if check.mistakes:
-        return Refused(tuple(check.mistakes))
+        return FormRefused(tuple(check.mistakes))
     return Newcomer(name, country, tuple(dict.fromkeys(languages)), section or None)

@@ -24,7 +24,7 @@ def mark_of(case: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One thing that somebody did to a case."""
 
     case: str
@@ -52,7 +52,7 @@ def hash_of(body: Mapping[str, Any]) -> str:
 
 
 def append(
-    last: Entry | None,
+    last: AuditEntry | None,
     *,
     case: str,
     at: datetime,
@@ -60,7 +60,7 @@ def append(
     action: str,
     content: str = "",
     details: Mapping[str, Any] | None = None,
-) -> Entry:
+) -> AuditEntry:
     """The entry that follows `last`."""
     body: dict[str, Any] = {
         "case": case,
@@ -72,12 +72,12 @@ def append(
         "details": dict(details or {}),
         "prev": last.hash if last else START,
     }
-    return Entry(**body, hash=hash_of(body))
+    return AuditEntry(**body, hash=hash_of(body))
 
 
-def entry_of(document: Mapping[str, Any]) -> Entry:
+def entry_of(document: Mapping[str, Any]) -> AuditEntry:
     """The entry in a stored document. Raises `TypeError` when a field is missing or too many."""
-    return Entry(**document)
+    return AuditEntry(**document)
 
 
 def fault(case: str, documents: Sequence[Mapping[str, Any]]) -> str | None:
@@ -85,7 +85,7 @@ def fault(case: str, documents: Sequence[Mapping[str, Any]]) -> str | None:
     prev = START
     for number, document in enumerate(documents, 1):
         name = f"case {case}, entry {number}"
-        if sorted(document) != sorted(Entry.__slots__):
+        if sorted(document) != sorted(AuditEntry.__slots__):
             return f"{name}: fields are missing or added"
         if document["case"] != case or document["seq"] != number:
             return f"{name}: it belongs elsewhere"

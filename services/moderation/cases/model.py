@@ -6,14 +6,14 @@ from datetime import datetime
 from uuid import UUID
 
 from services.moderation.cases import audit_trail as chain
-from services.moderation.cases.rules import Approved, Content, Plan, Standing
+from services.moderation.cases.rules import CaseApproved, Content, Plan, Standing
 from services.moderation.screening.rules import Risk, Signal
 from shared.events import AiUse, Attribution, CaseChanged, CaseState, Consent, Media
 from shared.storage.document import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class CaseLease:
     """A case in somebody's hands."""
 
     token: str
@@ -42,7 +42,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class CaseDelivery:
     """Where a submission went, as far as the publisher told."""
 
     id: str
@@ -73,10 +73,10 @@ class Case:
     stage: str
     received_at: datetime
     fence: int = 0
-    lease: Lease | None = None
+    lease: CaseLease | None = None
     decisions: tuple[Record, ...] = ()
-    deliveries: tuple[Delivery, ...] = ()
-    audit: tuple[chain.Entry, ...] = ()
+    deliveries: tuple[CaseDelivery, ...] = ()
+    audit: tuple[chain.AuditEntry, ...] = ()
     recall: str | None = None
     """Why it was recalled."""
     recall_asked_by: str | None = None
@@ -85,11 +85,11 @@ class Case:
     """The W3C `traceparent` of what brought its revision here."""
 
     @property
-    def last(self) -> chain.Entry | None:
+    def last(self) -> chain.AuditEntry | None:
         """The newest entry of the audit trail."""
         return self.audit[-1] if self.audit else None
 
-    def held_by(self, now: datetime) -> Lease | None:
+    def held_by(self, now: datetime) -> CaseLease | None:
         """The lease that holds it now, if one does."""
         return self.lease if self.lease is not None and self.lease.until > now else None
 
@@ -172,9 +172,9 @@ def _record(document: Document) -> Record:
     )
 
 
-def _deliveries(documents: Mapping[str, Document]) -> tuple[Delivery, ...]:
+def _deliveries(documents: Mapping[str, Document]) -> tuple[CaseDelivery, ...]:
     return tuple(
-        Delivery(name, each["channel"], each["language"], each["state"], each["revision"], each["url"])
+        CaseDelivery(name, each["channel"], each["language"], each["state"], each["revision"], each["url"])
         for name, each in sorted(documents.items(), key=lambda pair: (pair[1]["channel"], pair[0]))
     )
 
@@ -195,7 +195,7 @@ def case_of(document: Document) -> Case:
             content=_content(document["content"]),
             plan=_plan(document["plan"]),
             classes=tuple(document["classes"]),
-            approvals=tuple(Approved(**each) for each in document["approvals"]),
+            approvals=tuple(CaseApproved(**each) for each in document["approvals"]),
             escalated=document["escalated"],
         ),
         attribution=Attribution.model_validate(document["attribution"]),
@@ -206,7 +206,7 @@ def case_of(document: Document) -> Case:
         stage=document["stage"],
         received_at=document["received_at"],
         fence=document["fence"],
-        lease=Lease(**lease) if lease else None,
+        lease=CaseLease(**lease) if lease else None,
         decisions=tuple(_record(each) for each in document.get("decisions", ())),
         deliveries=_deliveries(document.get("deliveries", {})),
         audit=tuple(chain.entry_of(each) for each in document.get("audit", ())),

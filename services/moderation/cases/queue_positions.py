@@ -23,7 +23,7 @@ SETTLED: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class QueueLane:
     """A lane as it stood when it was read."""
 
     id: str
@@ -107,23 +107,23 @@ class LaneBook:
             return await self._tail(name, fields, now)
         return 0
 
-    async def all(self) -> list[Lane]:
+    async def all(self) -> list[QueueLane]:
         """Every lane of the queue."""
         found = await self._collection.find({}).to_list(None)
         return [_lane(each) for each in found if each["stage"] != DECIDED]
 
-    async def named(self, names: Some[str]) -> list[Lane]:
+    async def named(self, names: Some[str]) -> list[QueueLane]:
         """The lanes of these names that there are."""
         found = await self._collection.find({"_id": {"$in": sorted(names)}}).to_list(None)
         return [_lane(each) for each in found]
 
-    async def move_head(self, lane: Lane, head: int, oldest_at: datetime) -> None:
+    async def move_head(self, lane: QueueLane, head: int, oldest_at: datetime) -> None:
         """Let looking begin at `head` from now on, unless somebody moved it meanwhile."""
         await self._collection.update_one(
             {"_id": lane.id, "head": lane.head}, {"$set": {"head": head, "oldest_at": oldest_at}}
         )
 
-    async def mark(self, lane: Lane, now: datetime) -> None:
+    async def mark(self, lane: QueueLane, now: datetime) -> None:
         """Note which places have been taken long enough ago, from time to time."""
         if now - lane.marked_at >= SETTLED:
             await self._collection.update_one(
@@ -132,8 +132,8 @@ class LaneBook:
             )
 
 
-def _lane(document: Document) -> Lane:
-    return Lane(
+def _lane(document: Document) -> QueueLane:
+    return QueueLane(
         document["_id"],
         document["stage"],
         document["language"],

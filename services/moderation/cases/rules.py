@@ -27,7 +27,7 @@ SMALL_AT_MOST: Final = 60
 """Words taken out and put in that make a small edit, of a short text and of a long one."""
 
 
-class Refused(Exception):
+class DecisionRefused(Exception):
     """The decision does not hold. `code` is stable, `detail` says how to mend it, `field` where."""
 
     def __init__(self, code: str, detail: str, field: str = "") -> None:
@@ -81,7 +81,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Approved:
+class CaseApproved:
     """One person's approval, and of what."""
 
     person_id: str
@@ -98,7 +98,7 @@ class Standing:
     content: Content
     plan: Plan = Plan()
     classes: tuple[str, ...] = ()
-    approvals: tuple[Approved, ...] = ()
+    approvals: tuple[CaseApproved, ...] = ()
     escalated: bool = False
 
 
@@ -110,7 +110,7 @@ class Outcome:
     content: Content
     plan: Plan
     classes: tuple[str, ...]
-    approvals: tuple[Approved, ...]
+    approvals: tuple[CaseApproved, ...]
     escalated: bool
     required: int
     """How many different people must approve."""
@@ -171,7 +171,7 @@ def decide(
     now: datetime,
     policy: Policy,
 ) -> Outcome:
-    """What becomes of a case, whose author `sent` this, when `actor` decides so. Raises `Refused`."""
+    """What becomes of a case, whose author `sent` this, when `actor` decides so. Raises `DecisionRefused`."""
     _may(case, decision, actor=actor, editor=editor)
     _fits(decision, policy)
     classes = judge((), policy, (*case.classes, *decision.classes)).classes
@@ -206,8 +206,10 @@ def _approve(
     hashed = digest(content, plan)
     standing = tuple(each for each in case.approvals if each.digest == hashed)
     if any(each.person_id == actor for each in standing):
-        raise Refused("second_person_needed", "You have approved this already; now somebody else has to.")
-    approvals = (*standing, Approved(actor, now, hashed))
+        raise DecisionRefused(
+            "second_person_needed", "You have approved this already; now somebody else has to."
+        )
+    approvals = (*standing, CaseApproved(actor, now, hashed))
     needed = required(policy, classes, sent, content)
     state: CaseState = "approved" if len(approvals) >= needed else "in_review"
     return Outcome(state, content, plan, classes, approvals, escalated=False, required=needed)
@@ -215,13 +217,19 @@ def _approve(
 
 def _may(case: Standing, decision: Decision, *, actor: str, editor: bool) -> None:
     if case.state not in OPEN:
-        raise Refused("already_decided", f"This is {case.state} already; load it again to see the decision.")
+        raise DecisionRefused(
+            "already_decided", f"This is {case.state} already; load it again to see the decision."
+        )
     if actor == case.author_id:
-        raise Refused("own_submission", "This is your own submission; somebody else has to decide on it.")
+        raise DecisionRefused(
+            "own_submission", "This is your own submission; somebody else has to decide on it."
+        )
     if case.escalated and not editor:
-        raise Refused("editor_needed", "This was passed on to the editors; an editor has to decide on it.")
+        raise DecisionRefused(
+            "editor_needed", "This was passed on to the editors; an editor has to decide on it."
+        )
     if case.escalated and decision.verdict == "escalate":
-        raise Refused(
+        raise DecisionRefused(
             "already_escalated", "This was passed on already; approve it, reject it or ask for changes."
         )
 
@@ -233,36 +241,42 @@ def _fits(decision: Decision, policy: Policy) -> None:
         ("classes", "class", decision.classes, frozenset(policy.classes)),
     ):
         if unknown := [value for value in given if value not in known]:
-            raise Refused(
+            raise DecisionRefused(
                 f"unknown_{one}",
                 f"{unknown[0]!r} is not in the campaign file; choose from {', '.join(sorted(known))}.",
                 field,
             )
     if decision.verdict != "approve":
         if not decision.reasons:
-            raise Refused(
+            raise DecisionRefused(
                 "reason_missing", "Give at least one reason, so that the author can learn it.", "reasons"
             )
         for field in ("edits", "channels", "publish_at"):
             if getattr(decision, field) is not None:
-                raise Refused("only_with_approval", f"{field} belongs to an approval; leave it out.", field)
+                raise DecisionRefused(
+                    "only_with_approval", f"{field} belongs to an approval; leave it out.", field
+                )
     if decision.channels is not None and not decision.channels:
-        raise Refused(
+        raise DecisionRefused(
             "channel_missing", "Name at least one channel, or leave channels out to use all.", "channels"
         )
     _written("note", decision.note or "", policy.note)
 
 
 def edited(content: Content, edits: Edits, policy: Policy) -> Content:
-    """The content after a moderator's edits. Raises `Refused` when they break a limit."""
+    """The content after a moderator's edits. Raises `DecisionRefused` when they break a limit."""
     alts = dict(edits.alts or {})
     if unknown := alts.keys() - {media.sha256 for media in content.media}:
-        raise Refused("unknown_media", f"{unknown.pop()} is not part of this submission.", "edits.alts")
+        raise DecisionRefused(
+            "unknown_media", f"{unknown.pop()} is not part of this submission.", "edits.alts"
+        )
     title = content.title if edits.title is None else _written("edits.title", edits.title, policy.title)
     if is_blank(title):
-        raise Refused("title_missing", "A title must remain.", "edits.title")
+        raise DecisionRefused("title_missing", "A title must remain.", "edits.title")
     if edits.title is not None and over_lines(title):
-        raise Refused("not_text", "The title goes over several lines; write it on one.", "edits.title")
+        raise DecisionRefused(
+            "not_text", "The title goes over several lines; write it on one.", "edits.title"
+        )
     body = content.body if edits.body is None else _written("edits.body", edits.body, policy.body)
     alts = {sha256: _written("edits.alts", alt, policy.alt) for sha256, alt in alts.items()}
     after = Content(
@@ -276,15 +290,21 @@ def edited(content: Content, edits: Edits, policy: Policy) -> Content:
         ),
     )
     if len(after.hashtags) > policy.hashtags and edits.hashtags is not None:
-        raise Refused("too_long", f"At most {policy.hashtags} hashtags are possible.", "edits.hashtags")
+        raise DecisionRefused(
+            "too_long", f"At most {policy.hashtags} hashtags are possible.", "edits.hashtags"
+        )
     return after
 
 
 def _written(field: str, given: str, limit: int) -> str:
     """Text in NFC, under the rules that authors have."""
     if (character := no_text(given)) is not None:
-        raise Refused("not_text", f"{field} holds {character}, which is not text; take it out.", field)
+        raise DecisionRefused(
+            "not_text", f"{field} holds {character}, which is not text; take it out.", field
+        )
     text = normal(given)
     if len(text) > limit:
-        raise Refused("too_long", f"{field} has {len(text)} characters; at most {limit} are possible.", field)
+        raise DecisionRefused(
+            "too_long", f"{field} has {len(text)} characters; at most {limit} are possible.", field
+        )
     return text

@@ -17,7 +17,7 @@ from services.moderation.cases import audit_trail as chain
 from services.moderation.cases.model import Case, case_of, signals_documents, standing_fields
 from services.moderation.cases.queue_positions import DECIDED, LaneBook, Stage
 from services.moderation.cases.rules import ENDED, OPEN, Content, Plan, Standing, digest
-from services.moderation.screening.rules import Finding
+from services.moderation.screening.rules import ScreeningFinding
 from shared.bus.outbox import appended, embedded, entry, merge
 from shared.events import (
     CASE_CHANGED,
@@ -91,7 +91,7 @@ class Arrival:
     """A submission that came in, with what was found in it, and the trace it belongs to."""
 
     event: SubmissionReceived
-    finding: Finding
+    finding: ScreeningFinding
     trace: str | None = None
 
 
@@ -188,7 +188,7 @@ class Cases:
         return [each for number, each in enumerate(arrivals) if number in refused]
 
     async def open(
-        self, event: SubmissionReceived, finding: Finding, *, now: datetime, trace: str | None = None
+        self, event: SubmissionReceived, finding: ScreeningFinding, *, now: datetime, trace: str | None = None
     ) -> None:
         """A submission, or a new revision of it, enters the queue. It belongs to the current trace unless told."""
         arrival = Arrival(event, finding, trace or current_traceparent())
@@ -423,7 +423,7 @@ class Cases:
         )
 
 
-def _noted(case: Case, action: str, actor: str, reason: str, now: datetime) -> chain.Entry:
+def _noted(case: Case, action: str, actor: str, reason: str, now: datetime) -> chain.AuditEntry:
     return chain.append(
         case.last,
         case=case.id,
@@ -486,8 +486,8 @@ def _received(arrival: Arrival, state: CaseState) -> Document:
 
 
 def _received_entry(
-    last: chain.Entry | None, event: SubmissionReceived, fields: Document, now: datetime
-) -> chain.Entry:
+    last: chain.AuditEntry | None, event: SubmissionReceived, fields: Document, now: datetime
+) -> chain.AuditEntry:
     content = Content(event.title, event.body, event.language, event.hashtags, event.media)
     return chain.append(
         last,

@@ -17,16 +17,16 @@ from services.moderation.cases.queue_positions import Stage
 from services.moderation.cases.rules import (
     OPEN,
     Decision,
+    DecisionRefused,
     Outcome,
-    Refused,
     Standing,
     Verdict,
     decide,
     digest,
 )
 from services.moderation.cases.store import Cases
-from services.moderation.queue.claims import LeaseLost, case_id_of
-from services.moderation.queue.reader import Reader
+from services.moderation.queue.claims import ClaimLost, case_id_of
+from services.moderation.queue.reader import ReviewerScope
 from services.moderation.screening.rules import Policy, Signal, Wording, judge, read
 from services.moderation.screening.service import Scanner
 from shared.bus.outbox import appended, entry, merge
@@ -72,19 +72,23 @@ class Decisions:
         self._cases, self._clock, self._policy, self._key = cases, clock, policy, key
         self._scanner = scanner or Scanner(policy)
 
-    async def decide(self, token: str, decision: Decision, reader: Reader, *, fingerprint: str) -> Decided:
-        """Decide on the claimed case. Raises `LeaseLost`, `Refused`; the same again gets the same answer."""
+    async def decide(
+        self, token: str, decision: Decision, reader: ReviewerScope, *, fingerprint: str
+    ) -> Decided:
+        """Decide on the claimed case. Raises `ClaimLost`, `DecisionRefused`; the same again gets the same answer."""
         hashed = hashlib.sha256(token.encode()).hexdigest()
         race = Race("this case")
         while True:
             case = await self._cases.get(case_id_of(token))
             if case is None:
-                raise LeaseLost
+                raise ClaimLost
             earlier = next((each for each in case.decisions if each.token == hashed), None)
             if earlier is not None:
                 if earlier.fingerprint == fingerprint and earlier.by == reader.person_id:
                     return Decided(earlier.decision_id, earlier.state, case, again=True)
-                raise Refused("already_decided", f"You decided on this already: it is {case.standing.state}.")
+                raise DecisionRefused(
+                    "already_decided", f"You decided on this already: it is {case.standing.state}."
+                )
             now = await self._clock.now()
             self._held(case, token, reader, now)
             outcome, signals = await self._scanner.run(partial(self._outcome, case, decision, reader, now))
@@ -94,15 +98,15 @@ class Decisions:
                 return Decided(record.decision_id, record.state, after)
             await race.lost()
 
-    def _held(self, case: Case, token: str, reader: Reader, now: datetime) -> None:
+    def _held(self, case: Case, token: str, reader: ReviewerScope, now: datetime) -> None:
         if case.standing.state not in OPEN:
-            raise Refused("already_decided", f"This is {case.standing.state} already; load it again.")
+            raise DecisionRefused("already_decided", f"This is {case.standing.state} already; load it again.")
         lease = case.held_by(now)
         if lease is None or lease.token != token or lease.person_id != reader.person_id:
-            raise LeaseLost
+            raise ClaimLost
 
     def _outcome(
-        self, case: Case, decision: Decision, reader: Reader, now: datetime
+        self, case: Case, decision: Decision, reader: ReviewerScope, now: datetime
     ) -> tuple[Outcome, tuple[Signal, ...]]:
         outcome = decide(
             case.standing,
@@ -115,7 +119,7 @@ class Decisions:
         )
         for language in (case.standing.content.language, outcome.content.language):
             if not reader.sees(case.country, language, case.section):
-                raise Refused(
+                raise DecisionRefused(
                     "out_of_scope",
                     f"{language} in {case.country} lies outside your languages, countries or sections.",
                     "edits.language",
@@ -241,7 +245,9 @@ def _snapshot(case: Case, outcome: Outcome) -> Snapshot:
     )
 
 
-def _entry(case: Case, decision: Decision, outcome: Outcome, record: Record, now: datetime) -> chain.Entry:
+def _entry(
+    case: Case, decision: Decision, outcome: Outcome, record: Record, now: datetime
+) -> chain.AuditEntry:
     note = hashlib.sha256(decision.note.encode()).hexdigest() if decision.note else None
     return chain.append(
         case.last,

@@ -6,10 +6,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.moderation.desk.forms import ClaimRequest, DecisionRequest, RecallRequest, ReopenRequest, Tag
+from services.moderation.desk.forms import (
+    CaseRecallRequest,
+    ClaimRequest,
+    DecisionRequest,
+    ReopenRequest,
+    Tag,
+)
 from services.moderation.desk.media import Photos
 from services.moderation.desk.schemas import case_json, claim_json, slot_json
-from services.moderation.desk.service import Desk, reader_of
+from services.moderation.desk.service import ReviewService, reader_of
 from shared.events import Country, Sha256, as_utc
 from shared.http.cursors import Cursor
 from shared.identity.tokens import Guard, Principal, jwks
@@ -19,7 +25,7 @@ Risk = Literal["low", "medium", "high"]
 Waiting = Literal["screened", "in_review"]
 
 
-def routes(desk: Desk, photos: Photos, guard: Guard, *keys: Ed25519PublicKey) -> APIRouter:  # noqa: C901 — a table of routes
+def routes(desk: ReviewService, photos: Photos, guard: Guard, *keys: Ed25519PublicKey) -> APIRouter:  # noqa: C901 — a table of routes
     """The routes."""
     router = APIRouter(tags=["moderation"])
     Moderator = Annotated[Principal, Depends(guard.require("moderator"))]  # noqa: N806 — a type
@@ -101,7 +107,7 @@ def routes(desk: Desk, photos: Photos, guard: Guard, *keys: Ed25519PublicKey) ->
         return case_json(found, desk.policy, who.person_id, await desk.clock.now())
 
     @router.post("/v1/cases/{submission_id}/recall", status_code=202)
-    async def recall(submission_id: str, body: RecallRequest, who: Moderator) -> Json:
+    async def recall(submission_id: str, body: CaseRecallRequest, who: Moderator) -> Json:
         """Take an approval back: everything published of it is removed."""
         found = await desk.recall(submission_id, who, body.reason)
         return {"submission_id": found.id, "state": found.standing.state}

@@ -95,7 +95,7 @@ class DecisionRequest(Body):
         return fingerprint_of(self.model_dump(mode="json"))
 
 
-class RecallRequest(Body):
+class CaseRecallRequest(Body):
     """Why everything published of a submission is to be removed."""
 
     reason: Reason

@@ -14,11 +14,11 @@ from starlette.datastructures import FormData
 from services.moderation.cases.model import Case
 from services.moderation.cases.rules import OPEN, Content, required
 from services.moderation.desk.diff import changes, marked
-from services.moderation.desk.forms import RecallRequest, ReopenRequest, decision_of
+from services.moderation.desk.forms import CaseRecallRequest, ReopenRequest, decision_of
 from services.moderation.desk.media import Photos
 from services.moderation.desk.schemas import handle, who
-from services.moderation.desk.service import Desk, reader_of
-from services.moderation.queue.reader import Reader, Slot
+from services.moderation.desk.service import ReviewService, reader_of
+from services.moderation.queue.reader import QueueEntry, ReviewerScope
 from shared.campaign.model import Campaign
 from shared.events import Sha256, as_utc
 from shared.http.cursors import Cursor
@@ -38,7 +38,7 @@ class Console:
     """What the pages need."""
 
     pages: Pages
-    desk: Desk
+    desk: ReviewService
     photos: Photos
     campaign: Campaign
 
@@ -66,7 +66,7 @@ class Console:
             done="done" in request.query_params,
         )
 
-    def _line(self, slot: Slot, reader: Reader, now: datetime) -> dict[str, Any]:
+    def _line(self, slot: QueueEntry, reader: ReviewerScope, now: datetime) -> dict[str, Any]:
         lease = None if slot.lease is None or slot.free(now) else slot.lease
         return {
             "slot": slot,
@@ -182,7 +182,7 @@ def _field(problem: Problem) -> str:
     return str(problem.extra.get("field") or "decision").replace(".", "-")
 
 
-def _version(slots: list[Slot], now: datetime) -> str:
+def _version(slots: list[QueueEntry], now: datetime) -> str:
     """What the page knows the shown lines by: it renews itself only when they are others."""
     seen = repr([(slot.id, slot.version, slot.free(now)) for slot in slots])
     return hashlib.sha256(seen.encode()).hexdigest()[:16]
@@ -284,7 +284,7 @@ def _published_routes(router: APIRouter, console: Console, moderator: Any) -> AP
     async def recall(request: Request, case_id: str, principal: moderator) -> Response:
         form = await request.form()
         try:
-            reason = RecallRequest.model_validate({"reason": str(form.get("reason", ""))}).reason
+            reason = CaseRecallRequest.model_validate({"reason": str(form.get("reason", ""))}).reason
         except ValidationError:
             found = await console.desk.case(case_id, principal)
             missing = Problem(422, "recall_reason_missing", "A reason is needed.", field="reason")

@@ -4,10 +4,10 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from services.moderation.cases.model import Case, Lease
+from services.moderation.cases.model import Case, CaseLease
 from services.moderation.cases.rules import Content, required
 from services.moderation.queue.claims import Claim
-from services.moderation.queue.reader import Slot
+from services.moderation.queue.reader import QueueEntry
 from services.moderation.screening.rules import Policy, Signal
 from shared.events import as_utc
 
@@ -90,7 +90,7 @@ def claim_json(claim: Claim, policy: Policy) -> Json:
     }
 
 
-def held_json(lease: Lease | None, person_id: str) -> Json | None:
+def held_json(lease: CaseLease | None, person_id: str) -> Json | None:
     """In whose hands a case is, without a name."""
     if lease is None:
         return None
@@ -101,9 +101,9 @@ def held_json(lease: Lease | None, person_id: str) -> Json | None:
     }
 
 
-def slot_json(slot: Slot, person_id: str, policy: Policy, now: datetime) -> Json:
+def slot_json(slot: QueueEntry, person_id: str, policy: Policy, now: datetime) -> Json:
     """A line of the queue."""
-    lease = None if slot.lease is None or slot.free(now) else Lease(**slot.lease)
+    lease = None if slot.lease is None or slot.free(now) else CaseLease(**slot.lease)
     return {
         "submission_id": slot.id,
         "revision": slot.revision,

@@ -7,13 +7,13 @@ from typing import Any
 
 from services.moderation import telemetry
 from services.moderation.cases.model import Case
-from services.moderation.cases.rules import ENDED, Decision, Refused
+from services.moderation.cases.rules import ENDED, Decision, DecisionRefused
 from services.moderation.cases.store import Cases, NotRecallable, NotReopenable
 from services.moderation.decisions.recall_budget import RecallBudget
 from services.moderation.decisions.service import Decided, Decisions
 from services.moderation.desk.schemas import handle
-from services.moderation.queue.claims import Claim, Claims, Held, LeaseLost, NotClaimable, TooMany, case_id_of
-from services.moderation.queue.reader import Queue, Reader, Slot, Waiting
+from services.moderation.queue.claims import Claim, ClaimLost, Claims, Held, NotClaimable, TooMany, case_id_of
+from services.moderation.queue.reader import Queue, QueueEntry, ReviewerScope, Waiting
 from services.moderation.screening.rules import Policy
 from shared.events import as_utc
 from shared.http import cursors
@@ -34,9 +34,9 @@ WHY_NOT: Mapping[str, tuple[int, str]] = {
 
 def reader_of(
     principal: Principal, languages: Iterable[str] | None = None, countries: Iterable[str] | None = None
-) -> Reader:
+) -> ReviewerScope:
     """What this person may see, narrowed to what they ask for. Raises 403 when nothing is left."""
-    return Reader(
+    return ReviewerScope(
         principal.person_id,
         principal.has("editor"),
         countries=_narrowed("countries", principal.scopes.countries, countries),
@@ -58,7 +58,7 @@ def _narrowed(what: str, scope: Iterable[str], asked: Iterable[str] | None) -> f
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ReviewService:
     """The moderation desk."""
 
     cases: Cases
@@ -69,7 +69,7 @@ class Desk:
     policy: Policy
     recalls: RecallBudget
 
-    async def claim(self, reader: Reader, case_id: str | None = None) -> Claim | None:
+    async def claim(self, reader: ReviewerScope, case_id: str | None = None) -> Claim | None:
         """The next case, or this one, for the reader. Raises `Problem` when this one cannot be had."""
         if case_id is None:
             try:
@@ -102,7 +102,7 @@ class Desk:
         """Hold on. Raises 409 `lease_lost`."""
         try:
             return await self.claims.renew(token, principal.person_id)
-        except LeaseLost:
+        except ClaimLost:
             raise lease_lost() from None
 
     async def decide(
@@ -113,10 +113,10 @@ class Desk:
         reader = reader_of(principal)
         try:
             decided = await self.decisions.decide(token, decision, reader, fingerprint=fingerprint)
-        except LeaseLost:
+        except ClaimLost:
             telemetry.refused(case_id, "lease_lost")
             raise lease_lost() from None
-        except Refused as refused:
+        except DecisionRefused as refused:
             telemetry.refused(case_id, refused.code)
             status = 409 if refused.code in CONFLICTS else 403 if refused.code in FORBIDDEN else 422
             raise Problem(status, refused.code, refused.detail, field=refused.field or None) from None
@@ -183,16 +183,16 @@ class Desk:
         rest = None if after is None else cursors.closed(after)
         return [case for case in found if sees(principal, case)], rest
 
-    async def waiting(self, reader: Reader) -> list[Waiting]:
+    async def waiting(self, reader: ReviewerScope) -> list[Waiting]:
         """How many wait, by language."""
         return await self.queue.waiting(reader)
 
     async def page(
-        self, reader: Reader, *, risk: str | None, state: str | None, cursor: str | None, limit: int
-    ) -> tuple[list[Slot], str | None]:
+        self, reader: ReviewerScope, *, risk: str | None, state: str | None, cursor: str | None, limit: int
+    ) -> tuple[list[QueueEntry], str | None]:
         """Some of the queue, and where to go on."""
 
-        def keep(slot: Slot) -> bool:
+        def keep(slot: QueueEntry) -> bool:
             return (risk is None or slot.risk == risk) and (state is None or slot.state == state)
 
         place = None

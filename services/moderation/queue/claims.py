@@ -15,11 +15,11 @@ from typing import Final
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-from services.moderation.cases.model import Case, Lease, case_of
+from services.moderation.cases.model import Case, CaseLease, case_of
 from services.moderation.cases.rules import OPEN
 from services.moderation.cases.store import Cases
 from services.moderation.queue.read_cache import Glances
-from services.moderation.queue.reader import Queue, Reader, Slot
+from services.moderation.queue.reader import Queue, QueueEntry, ReviewerScope
 from shared.bus.outbox import appended, entry, merge
 from shared.events import CASE_CHANGED
 from shared.storage.clock import DatabaseClock
@@ -31,14 +31,14 @@ MOMENT_SECONDS: Final = 0.1
 """How long what one moderator's claim saw of the queue serves the others' in this process."""
 
 
-class LeaseLost(Exception):
+class ClaimLost(Exception):
     """The lease ran out, was released, or never was."""
 
 
 class Held(Exception):
     """Somebody else holds the case."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: CaseLease) -> None:
         super().__init__("held")
         self.lease = lease
 
@@ -56,7 +56,7 @@ class Claim:
     """A case, and the lease on it."""
 
     case: Case
-    lease: Lease
+    lease: CaseLease
 
 
 def case_id_of(token: str) -> str:
@@ -80,7 +80,7 @@ class Claims:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._glances = Glances(MOMENT_SECONDS)
 
-    async def next(self, reader: Reader) -> Claim | None:
+    async def next(self, reader: ReviewerScope) -> Claim | None:
         """Put the case that has waited longest into the reader's hands; nothing when none fits. Raises `TooMany`."""
         async with self._turn(reader.person_id):
             for glance in (self._glances, Glances(0)):
@@ -104,7 +104,7 @@ class Claims:
                 raise TooMany(str(held))
             yield
 
-    async def _search(self, reader: Reader, glance: Glances) -> Claim | None:
+    async def _search(self, reader: ReviewerScope, glance: Glances) -> Claim | None:
         """The same with what somebody else in this process saw a moment ago, or, the second time, afresh."""
         now = await self._clock.now()
         glance.remembered = False
@@ -118,7 +118,7 @@ class Claims:
         return None
 
     async def _first(
-        self, free: Sequence[Slot], reader: Reader, now: datetime, glance: Glances
+        self, free: Sequence[QueueEntry], reader: ReviewerScope, now: datetime, glance: Glances
     ) -> Claim | None:
         """The first that can be had: the oldest, or, when other processes are quicker, any."""
         rest = list(free)
@@ -133,7 +133,7 @@ class Claims:
                 random.shuffle(rest)
         return None
 
-    async def one(self, case_id: str, reader: Reader) -> Claim:
+    async def one(self, case_id: str, reader: ReviewerScope) -> Claim:
         """Put this case into the reader's hands. Raises `KeyError`, `Held`, `NotClaimable`, `TooMany`."""
         now = await self._clock.now()
         case = await self._cases.get(case_id)
@@ -155,7 +155,7 @@ class Claims:
 
     async def _take(self, case: Case, person_id: str, now: datetime) -> Claim | None:
         """The claim, unless somebody has touched the case since it was read."""
-        lease = Lease(f"{case.id}.{secrets.token_urlsafe(24)}", person_id, now, now + self._lease)
+        lease = CaseLease(f"{case.id}.{secrets.token_urlsafe(24)}", person_id, now, now + self._lease)
         seen = {"lease": None} if case.lease is None else {"lease.until": case.lease.until}
         taken = replace(case, lease=lease, fence=case.fence + 1)
         update: Document = {"$set": {"lease": asdict(lease), "fence": taken.fence}}
@@ -172,7 +172,7 @@ class Claims:
         return Claim(taken, lease)
 
     async def renew(self, token: str, person_id: str) -> datetime:
-        """Hold on for another lease; until when. Raises `LeaseLost`."""
+        """Hold on for another lease; until when. Raises `ClaimLost`."""
         now = await self._clock.now()
         until = now + self._lease
         done = await self._cases.collection.update_one(
@@ -185,7 +185,7 @@ class Claims:
             {"$set": {"lease.until": until}},
         )
         if not done.matched_count:
-            raise LeaseLost
+            raise ClaimLost
         return until
 
     async def release(self, token: str, person_id: str) -> None:
@@ -208,7 +208,7 @@ class Claims:
         return sorted(claims, key=lambda claim: claim.lease.until)
 
 
-def why_not(case: Case, reader: Reader, now: datetime) -> str | None:
+def why_not(case: Case, reader: ReviewerScope, now: datetime) -> str | None:
     """Why the reader cannot have this case; `None` when nothing speaks against it."""
     standing = case.standing
     if standing.state not in OPEN:

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from services.moderation.cases.queue_positions import STAGES, Lane, Stage, lane_id
+from services.moderation.cases.queue_positions import STAGES, QueueLane, Stage, lane_id
 from services.moderation.cases.rules import OPEN
 from services.moderation.cases.store import Books
 from services.moderation.queue.read_cache import Glances
@@ -36,7 +36,7 @@ SHOWN: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ReviewerScope:
     """Somebody who works on the queue, and what of it they want now. An empty set means all."""
 
     person_id: str
@@ -64,7 +64,7 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class QueueEntry:
     """A case as the queue sees it."""
 
     id: str
@@ -90,7 +90,7 @@ class Slot:
         """Whether nobody holds it, as far as this look tells."""
         return self.lease is None or self.lease["until"] <= now
 
-    def fits(self, reader: Reader) -> bool:
+    def fits(self, reader: ReviewerScope) -> bool:
         """Whether it lies within what the reader may see and wants."""
         return reader.sees(self.country, self.language, self.section)
 
@@ -98,7 +98,7 @@ class Slot:
         """How many must approve it, as far as the queue knows: one who has approved waits for a second."""
         return max(policy.reviewers(self.classes), 2 if self.approvers else 1)
 
-    def decidable(self, reader: Reader) -> bool:
+    def decidable(self, reader: ReviewerScope) -> bool:
         """Whether the reader may be the one to decide: not the author, and not twice."""
         return self.author_id != reader.person_id and self.person_free(reader.person_id)
 
@@ -107,9 +107,9 @@ class Slot:
         return person_id not in self.approvers
 
 
-def slot_of(document: Document, place: int) -> Slot:
+def slot_of(document: Document, place: int) -> QueueEntry:
     """The slot in a projected document."""
-    return Slot(
+    return QueueEntry(
         id=document["_id"],
         place=place,
         open=document["state"] in OPEN,
@@ -148,7 +148,7 @@ class Queue:
     def __init__(self, cases: Collection, books: Books) -> None:
         self._cases, self._books = cases, books
 
-    async def lanes(self, reader: Reader, glance: Glances | None = None) -> list[Lane]:
+    async def lanes(self, reader: ReviewerScope, glance: Glances | None = None) -> list[QueueLane]:
         """The lanes to look into, the one that has waited longest first."""
         glance = glance or Glances(0)
         stages = frozenset(reader.stages)
@@ -167,7 +167,7 @@ class Queue:
             found = await self._books.countries.named(names)
         return sorted((lane for lane in found if lane.tail > lane.head), key=lambda lane: lane.oldest_at)
 
-    async def window(self, lane: Lane, start: int, size: int = WINDOW) -> list[Slot]:
+    async def window(self, lane: QueueLane, start: int, size: int = WINDOW) -> list[QueueEntry]:
         """The slots from place `start` on, within `size` places, in their order."""
         name, place = ("lane", "place") if lane.country is None else ("country_lane", "country_place")
         found = await self._cases.find(
@@ -176,8 +176,8 @@ class Queue:
         return sorted((slot_of(each, each[place]) for each in found), key=lambda slot: slot.place)
 
     async def windows(
-        self, lane: Lane, start: int, now: datetime, glance: Glances | None = None
-    ) -> AsyncIterator[list[Slot]]:
+        self, lane: QueueLane, start: int, now: datetime, glance: Glances | None = None
+    ) -> AsyncIterator[list[QueueEntry]]:
         """The lane's slots from `start` to its end, window by window; on the way its head is moved on."""
         glance = glance or Glances(0)
         book = self._books.languages if lane.country is None else self._books.countries
@@ -195,7 +195,7 @@ class Queue:
                     head = None
             yield [slot for slot in slots if slot.open]
 
-    async def waiting(self, reader: Reader) -> list[Waiting]:
+    async def waiting(self, reader: ReviewerScope) -> list[Waiting]:
         """How many wait in each language, counted up to a bound, the longest queue first."""
         counts: dict[str, Waiting] = {}
         for lane in await self.lanes(reader):
@@ -218,18 +218,18 @@ class Queue:
 
     async def page(
         self,
-        reader: Reader,
+        reader: ReviewerScope,
         *,
-        keep: Callable[[Slot], bool],
+        keep: Callable[[QueueEntry], bool],
         cursor: tuple[str, int] | None,
         limit: int,
         now: datetime,
-    ) -> tuple[list[Slot], tuple[str, int] | None]:
+    ) -> tuple[list[QueueEntry], tuple[str, int] | None]:
         """Up to `limit` slots for which `keep(slot)` holds, lane after lane, and where to go on.
 
         A page may be short, or empty, before the last: no more than `MOST_WINDOWS` are looked into.
         """
-        found: list[Slot] = []
+        found: list[QueueEntry] = []
         windows = 0
         lanes = sorted(await self.lanes(reader), key=lambda lane: lane.id)
         for lane in lanes:
@@ -252,7 +252,7 @@ class Queue:
         return found, None
 
 
-def front(slots: Iterable[Slot], head: int, end: int, settled: int) -> int:
+def front(slots: Iterable[QueueEntry], head: int, end: int, settled: int) -> int:
     """The first place from `head` on, and before `end`, that is or may yet become an open case; else `end`."""
     taken = {slot.place: slot for slot in slots}
     for place in range(head, end):

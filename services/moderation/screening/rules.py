@@ -68,7 +68,7 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ScreeningFinding:
     """What screening found."""
 
     classes: tuple[str, ...]
@@ -99,12 +99,12 @@ UNREAD: Final = Signal("not_scanned", "danger", sensitive="personal_data")
 """What the machine had no time to read may hold anything: two people are to look."""
 
 
-def unread(submission: SubmissionReceived, policy: Policy) -> Finding:
+def unread(submission: SubmissionReceived, policy: Policy) -> ScreeningFinding:
     """What there is to know when the texts could not be read in time."""
     return judge((*_about(submission), UNREAD), policy)
 
 
-def assess(submission: SubmissionReceived, policy: Policy) -> Finding:
+def assess(submission: SubmissionReceived, policy: Policy) -> ScreeningFinding:
     """What there is to know before a person looks."""
     wording = Wording(
         submission.language,
@@ -120,7 +120,7 @@ def _about(submission: SubmissionReceived) -> Iterator[Signal]:
     yield from _alternatives(submission.media)
 
 
-def judge(signals: Iterable[Signal], policy: Policy, classes: Iterable[str] = ()) -> Finding:
+def judge(signals: Iterable[Signal], policy: Policy, classes: Iterable[str] = ()) -> ScreeningFinding:
     """The finding that these signals add up to, over the classes that are given already."""
     kept = tuple(signals)
     named = {*classes, *(signal.sensitive for signal in kept if signal.sensitive in policy.classes)}
@@ -130,7 +130,7 @@ def judge(signals: Iterable[Signal], policy: Policy, classes: Iterable[str] = ()
         risk = "medium"
     if order or any(signal.level == "danger" for signal in kept):
         risk = "high"
-    return Finding(order, kept, risk, policy.reviewers(order), policy.blurs(order))
+    return ScreeningFinding(order, kept, risk, policy.reviewers(order), policy.blurs(order))
 
 
 def read(wording: Wording, policy: Policy) -> Iterator[Signal]:

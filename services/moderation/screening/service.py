@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Final, TypeVar
 
-from services.moderation.screening.rules import Finding, Policy, assess, unread
+from services.moderation.screening.rules import Policy, ScreeningFinding, assess, unread
 from shared.events import SubmissionReceived
 from shared.failures import Unavailable
 
@@ -25,9 +25,9 @@ class Scanner:
         self._policy, self._limit = policy, limit_seconds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="scan")
 
-    async def assess(self, submissions: Sequence[SubmissionReceived]) -> list[Finding]:
+    async def assess(self, submissions: Sequence[SubmissionReceived]) -> list[ScreeningFinding]:
         """What there is to know of each. One that takes too long is left for people to read, and so are those after it."""
-        found: list[Finding] = []
+        found: list[ScreeningFinding] = []
         given_up = Event()
 
         def scan() -> None:

@@ -38,7 +38,7 @@ _TELLS_NOTHING = frozenset({REQUEST_TIMEOUT, TOO_EARLY})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WireAnswer:
     """What a channel answered. Header names are in lower case."""
 
     status: int
@@ -146,7 +146,7 @@ class Wire:
         kind: Call = "change",
         headers: Mapping[str, str] | None = None,
         content: bytes | AsyncIterable[bytes] | None = None,
-    ) -> Answer | NotSent | Unknown:
+    ) -> WireAnswer | NotSent | Unknown:
         """One request, once. `call` names it for people and traces, where the address must not appear.
 
         `kind` says how long its answer is waited for.
@@ -168,7 +168,7 @@ class Wire:
             propagate.inject(sent)
             request = self._client.build_request(method, url, headers=sent, content=content)
             outcome = await self._attempt(request, f"{call} at {host}", self._timeouts.of(kind))
-            status = outcome.status if isinstance(outcome, Answer) else outcome.code
+            status = outcome.status if isinstance(outcome, WireAnswer) else outcome.code
             span.set_attribute("http.response.status_code", status)
             return outcome
 
@@ -186,11 +186,13 @@ class Wire:
             return NotSent("unreachable", f"{address.host}: no connection ({type(error).__name__})")
         return None
 
-    async def _attempt(self, request: httpx.Request, what: str, seconds: float) -> Answer | NotSent | Unknown:
+    async def _attempt(
+        self, request: httpx.Request, what: str, seconds: float
+    ) -> WireAnswer | NotSent | Unknown:
         try:
             async with asyncio.timeout(seconds), self._opened(request) as response:
                 body = await _limited(response)
-                return Answer(response.status_code, dict(response.headers), body)
+                return WireAnswer(response.status_code, dict(response.headers), body)
         except MediaLostError as error:
             return NotSent("media_unavailable", str(error))
         except (

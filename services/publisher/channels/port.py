@@ -138,7 +138,7 @@ Outcome = Posted | Rejected | NotSent | Unknown
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class ChannelHealth:
     """Whether a channel can be used now, for people."""
 
     ok: bool
@@ -171,7 +171,7 @@ class Channel(Protocol):
     async def sample(self, post: Post, remote_id: str) -> Sequence[Sample]:
         """The figures the channel has now; none where it has none."""
 
-    async def health(self) -> Health:
+    async def health(self) -> ChannelHealth:
         """Whether the channel can be used."""
 
 

@@ -10,7 +10,7 @@ from services.publisher.channels.telegram.spec import SPEC as TELEGRAM
 from services.publisher.channels.webhook.spec import SPEC as WEBHOOK
 from services.publisher.channels.website.spec import SPEC as WEBSITE
 from shared.campaign.model import Campaign, CampaignError
-from shared.campaign.model import Channel as Entry
+from shared.campaign.model import ChannelEntry as Entry
 from shared.storage.media import MediaStore
 
 SPECS: Final[Mapping[str, ChannelSpec[Any]]] = {

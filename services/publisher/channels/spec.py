@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from services.publisher.channels.http_client import Timeouts
 from services.publisher.channels.port import Capabilities, Channel, OwnSite
-from shared.campaign.model import Channel as Entry
+from shared.campaign.model import ChannelEntry as Entry
 from shared.storage.media import MediaStore
 
 _USUAL: Final = Timeouts()

@@ -6,14 +6,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from services.publisher.deliveries.model import Delivery
-from services.publisher.deliveries.publication import Grave, Permission, Publication
+from services.publisher.deliveries.publication import Permission, Publication, TombstoneRecord
 from services.publisher.deliveries.retry_policy import LANES, lane_of
 from shared.events import DeliveryState, Snapshot
 from shared.storage.document import Document
 
 _DELIVERY = TypeAdapter(Delivery)
 _PERMISSION = TypeAdapter(Permission)
-_GRAVE = TypeAdapter(Grave)
+_TOMBSTONE = TypeAdapter(TombstoneRecord)
 
 FOR_A_PERSON: frozenset[DeliveryState] = frozenset({"needs_human", "residue"})
 """States in which nothing goes on until somebody has looked."""
@@ -21,14 +21,14 @@ FOR_A_PERSON: frozenset[DeliveryState] = frozenset({"needs_human", "residue"})
 
 def to_document(publication: Publication, now: datetime) -> Document:
     """The fields of the document, all but `_id` and the outbox."""
-    grave, permission = publication.grave, publication.permission
+    tombstone, permission = publication.tombstone, publication.permission
     document: Document = {
         "version": publication.version,
         "case_version": publication.case_version,
         "decided": publication.decided,
         "permission": None if permission is None else _PERMISSION.dump_python(permission),
         "snapshots": {str(r): s.model_dump(mode="json") for r, s in publication.snapshots.items()},
-        "grave": None if grave is None else _GRAVE.dump_python(grave),
+        "grave": None if tombstone is None else _TOMBSTONE.dump_python(tombstone),
         "deliveries": [_DELIVERY.dump_python(each) for each in publication.deliveries],
         "due": due_of(publication),
         "changed_at": now,
@@ -40,7 +40,7 @@ def to_document(publication: Publication, now: datetime) -> Document:
 
 def from_document(document: Document) -> Publication:
     """The publication in a document."""
-    grave, permission = document["grave"], document["permission"]
+    tombstone, permission = document["grave"], document["permission"]
     return Publication(
         submission_id=document["_id"],
         version=document["version"],
@@ -48,7 +48,7 @@ def from_document(document: Document) -> Publication:
         decided=document["decided"],
         permission=None if permission is None else _PERMISSION.validate_python(permission),
         snapshots={int(r): Snapshot.model_validate(s) for r, s in document["snapshots"].items()},
-        grave=None if grave is None else _GRAVE.validate_python(grave),
+        tombstone=None if tombstone is None else _TOMBSTONE.validate_python(tombstone),
         deliveries=tuple(_DELIVERY.validate_python(each) for each in document["deliveries"]),
     )
 

@@ -35,7 +35,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class DeliveryFigure:
     """A figure with its source and time, as it was last told."""
 
     value: int
@@ -96,7 +96,7 @@ class Delivery:
     """How often it was looked after since it was posted."""
     retired: Retirement | None = None
     failure: DeliveryFailure | None = None
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, DeliveryFigure] = field(default_factory=dict)
     """The latest figure told of each kind, by `sampling.key_of`."""
     proof: str | None = None
     """What was asked and answered when it was removed."""

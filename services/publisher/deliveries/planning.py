@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.publisher.deliveries.model import Refused
-from services.publisher.deliveries.publication import Grave, Outlet, Permission, Publication, settle
+from services.publisher.deliveries.publication import Outlet, Permission, Publication, TombstoneRecord, settle
 from shared.events import ModerationDecided, Snapshot
 
 OLD = Refused("superseded_decision")
@@ -77,10 +77,10 @@ def _keep(publication: Publication, decision: ModerationDecided) -> Mapping[int,
     return {**publication.snapshots, decision.revision: decision.snapshot}
 
 
-def bury(
-    publication: Publication, grave: Grave, outlets: Sequence[Outlet], now: datetime
+def mark_tombstone(
+    publication: Publication, tombstone: TombstoneRecord, outlets: Sequence[Outlet], now: datetime
 ) -> Publication | Refused:
     """The publication after a recall or withdrawal. The first tombstone stays; there is no way back."""
-    if publication.grave is not None:
+    if publication.tombstone is not None:
         return Refused("already_buried")
-    return settle(replace(publication, grave=grave), outlets, now)
+    return settle(replace(publication, tombstone=tombstone), outlets, now)

@@ -58,7 +58,7 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
-class Grave:
+class TombstoneRecord:
     """The submission must not be published any more, whatever is decided later."""
 
     kind: Tombstone
@@ -90,7 +90,7 @@ class Publication:
     permission: Permission | None = None
     snapshots: Mapping[int, Snapshot] = field(default_factory=dict)
     """What was approved, by revision."""
-    grave: Grave | None = None
+    tombstone: TombstoneRecord | None = None
     deliveries: tuple[Delivery, ...] = ()
     told: tuple["Delivery | Reading", ...] = ()
     """What is to be told: deliveries as they were when they came into a new state, and new figures."""
@@ -105,7 +105,11 @@ class Publication:
 
     def allowed(self, delivery: Delivery) -> int | None:
         """The version of the decision that allows sending it now, if one does."""
-        if self.grave is not None or self.permission is None or self.permission.revision != delivery.revision:
+        if (
+            self.tombstone is not None
+            or self.permission is None
+            or self.permission.revision != delivery.revision
+        ):
             return None
         return self.permission.version
 
@@ -163,7 +167,7 @@ def settle(
 
 def _wanted(publication: Publication, outlets: Sequence[Outlet]) -> tuple[Outlet, ...]:
     permission = publication.permission
-    if permission is None or publication.grave is not None:
+    if permission is None or publication.tombstone is not None:
         return ()
     snapshot = publication.snapshots[permission.revision]
     return tuple(
@@ -176,8 +180,8 @@ def _wanted(publication: Publication, outlets: Sequence[Outlet]) -> tuple[Outlet
 def _retirement(
     publication: Publication, delivery: Delivery, wanted: tuple[Outlet, ...]
 ) -> Retirement | None:
-    if publication.grave is not None:
-        return publication.grave.kind
+    if publication.tombstone is not None:
+        return publication.tombstone.kind
     permission = publication.permission
     current = permission is not None and permission.revision == delivery.revision
     if current and any(outlet.id == delivery.channel for outlet in wanted):

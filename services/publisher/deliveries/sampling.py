@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.publisher.channels.port import Sample
-from services.publisher.deliveries.model import Delivery, Figure
+from services.publisher.deliveries.model import Delivery, DeliveryFigure
 from services.publisher.deliveries.publication import Publication, Reading
 
 TELL_AGAIN_AFTER: Final = timedelta(hours=6)
@@ -26,7 +26,7 @@ def take(publication: Publication, wanted: str, samples: Sequence[Sample]) -> Pu
         if delivery is None or not _is_news(delivery, sample):
             continue
         version = delivery.version + 1
-        figure = Figure(sample.value, sample.source, sample.observed_at)
+        figure = DeliveryFigure(sample.value, sample.source, sample.observed_at)
         after = replace(delivery, version=version, figures={**delivery.figures, key_of(sample): figure})
         publication = publication.put(after)
         publication = replace(publication, told=(*publication.told, Reading(after, version, sample)))

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from services.publisher.deliveries import telemetry
 from services.publisher.deliveries.model import Refused
-from services.publisher.deliveries.planning import bury
-from services.publisher.deliveries.publication import Grave
+from services.publisher.deliveries.planning import mark_tombstone
+from services.publisher.deliveries.publication import TombstoneRecord
 from services.publisher.deliveries.store import Deliveries
 from shared.events import Tombstone
 
@@ -22,9 +22,9 @@ async def take_back(
     cause: UUID | None = None,
 ) -> None:
     """Set the tombstone, which wins over every decision. A second one changes nothing."""
-    grave = Grave(kind, at, reason, by)
+    tombstone = TombstoneRecord(kind, at, reason, by)
     done = await deliveries.change(
-        submission_id, lambda known: bury(known, grave, deliveries.outlets, at), cause=cause
+        submission_id, lambda known: mark_tombstone(known, tombstone, deliveries.outlets, at), cause=cause
     )
     if not isinstance(done, Refused):
         telemetry.taken_back(submission_id, kind)

@@ -12,11 +12,11 @@ from services.publisher.desk.schemas import (
     PublicationAnswer,
     RecallAnswer,
 )
-from services.publisher.desk.service import Editors, sees
+from services.publisher.desk.service import EditorialService, sees
 from shared.identity.tokens import Guard, Principal
 
 
-def routes(editors: Editors, guard: Guard) -> APIRouter:
+def routes(editors: EditorialService, guard: Guard) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["publisher"])
     Staff = Annotated[Principal, Depends(guard.staff)]  # noqa: N806 - a type

@@ -15,7 +15,7 @@ from services.publisher.deliveries.ids import short_link
 from services.publisher.deliveries.model import Delivery
 from services.publisher.deliveries.publication import Publication
 from services.publisher.desk.forms import is_reason, url_in
-from services.publisher.desk.service import Editors, sees
+from services.publisher.desk.service import EditorialService, sees
 from shared.campaign.model import Campaign
 from shared.events import DeliveryState
 from shared.identity.tokens import Guard, Principal
@@ -40,7 +40,7 @@ ORDER: Final[tuple[DeliveryState, ...]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DeliveryRow:
     """A delivery beside the title it carries."""
 
     delivery: Delivery
@@ -63,7 +63,9 @@ class Typed:
 class Desk:
     """The pages of the editor's desk."""
 
-    def __init__(self, editors: Editors, guard: Guard, campaign: Campaign, web: Path, mount: str) -> None:
+    def __init__(
+        self, editors: EditorialService, guard: Guard, campaign: Campaign, web: Path, mount: str
+    ) -> None:
         self._editors, self._guard, self._mount = editors, guard, mount
         reasons = {reason.code: reason.text for reason in campaign.reasons}
         self._pages = Pages("publisher", web, mount, campaign=campaign.name, reasons=reasons)
@@ -152,9 +154,9 @@ class Desk:
 
     def _rows(
         self, publication: Publication, states: frozenset[DeliveryState] | None = None
-    ) -> Sequence[Row]:
+    ) -> Sequence[DeliveryRow]:
         return [
-            Row(
+            DeliveryRow(
                 each,
                 publication.snapshot_of(each).title,
                 short_link(self._editors.public_url, each.id),

@@ -12,9 +12,9 @@ from services.publisher.deliveries.ids import short_link
 from services.publisher.deliveries.model import Attempt, Delivery
 from services.publisher.deliveries.publication import Publication
 from services.publisher.deliveries.triggers import Retirement
-from services.publisher.dispatch.health import Finding
+from services.publisher.dispatch.health import ChannelFinding
 from services.publisher.dispatch.rate_limit import Account
-from shared.campaign.model import Channel as ChannelEntry
+from shared.campaign.model import ChannelEntry
 from shared.events import DeliveryFailure, DeliveryState, Tombstone, as_utc
 from shared.http.models import Answer
 
@@ -113,12 +113,12 @@ class PublicationAnswer(DeliveriesAnswer):
     @classmethod
     def of(cls, publication: Publication, public_url: str, **more: Any) -> Self:
         """It, as it is shown."""
-        grave = publication.grave
+        tombstone = publication.tombstone
         return cls(
             submission_id=publication.submission_id,
             taken_back=None
-            if grave is None
-            else TakenBack(kind=grave.kind, at=grave.at, reason=grave.reason),
+            if tombstone is None
+            else TakenBack(kind=tombstone.kind, at=tombstone.at, reason=tombstone.reason),
             items=tuple(DeliveryAnswer.of(each, public_url) for each in publication.deliveries),
             next=None,
             **more,
@@ -165,7 +165,7 @@ class ChannelAnswer(Answer):
         entry: ChannelEntry,
         capabilities: Capabilities,
         account: Account,
-        finding: Finding | None,
+        finding: ChannelFinding | None,
         public_url: str,
     ) -> Self:
         """It, as it is shown."""

@@ -17,7 +17,7 @@ from services.publisher.deliveries.triggers import Resolved
 from services.publisher.desk.schemas import ChannelAnswer
 from services.publisher.dispatch.health import Checkup
 from services.publisher.dispatch.rate_limit_store import Accounts
-from shared.campaign.model import Channel as ChannelEntry
+from shared.campaign.model import ChannelEntry
 from shared.http.problems import Problem
 from shared.identity.tokens import Principal
 
@@ -32,7 +32,7 @@ RESOLVED_AS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Editors:
+class EditorialService:
     """The editor's desk."""
 
     deliveries: Deliveries

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.publisher.channels.port import Channel, Health
+from services.publisher.channels.port import Channel, ChannelHealth
 from services.publisher.deliveries import telemetry
 from shared.failures import Failure, attempt
 
@@ -15,10 +15,10 @@ PATIENCE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ChannelFinding:
     """A channel's health, and when it was asked."""
 
-    health: Health
+    health: ChannelHealth
     at: datetime
 
 
@@ -27,9 +27,9 @@ class Checkup:
 
     def __init__(self, channels: Sequence[Channel], clock: Callable[[], datetime]) -> None:
         self._channels, self._clock = channels, clock
-        self._findings: dict[str, Finding] = {}
+        self._findings: dict[str, ChannelFinding] = {}
 
-    def finding(self, channel: str) -> Finding | None:
+    def finding(self, channel: str) -> ChannelFinding | None:
         """The latest finding; `None` before the first."""
         return self._findings.get(channel)
 
@@ -45,6 +45,6 @@ class Checkup:
 
     async def _ask(self, channel: Channel) -> None:
         answer = await attempt(asyncio.wait_for(channel.health(), PATIENCE_SECONDS))
-        health = Health(ok=False, detail=answer.reason) if isinstance(answer, Failure) else answer
-        self._findings[channel.id] = Finding(health, self._clock())
+        health = ChannelHealth(ok=False, detail=answer.reason) if isinstance(answer, Failure) else answer
+        self._findings[channel.id] = ChannelFinding(health, self._clock())
         telemetry.channel_health(channel.id, ok=health.ok, detail=health.detail)

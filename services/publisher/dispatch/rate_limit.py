@@ -24,20 +24,20 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class RateWait:
     """Not now: the rate is used up, or the channel is paused."""
 
     until: datetime
 
 
-def take_turn(account: Account, now: datetime, *, rate: float | None) -> Account | Wait:
+def take_turn(account: Account, now: datetime, *, rate: float | None) -> Account | RateWait:
     """The account after one call has left; the same one when nothing is counted. `rate` is in calls a second."""
     if account.paused_until is not None and now < account.paused_until:
-        return Wait(account.paused_until)
+        return RateWait(account.paused_until)
     if rate is None:
         return account
     if account.next_at is not None and now < account.next_at:
-        return Wait(account.next_at)
+        return RateWait(account.next_at)
     return replace(account, next_at=now + timedelta(seconds=1 / rate))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
-from services.publisher.dispatch.rate_limit import Account, Wait, pause, take_turn, went_well
+from services.publisher.dispatch.rate_limit import Account, RateWait, pause, take_turn, went_well
 from shared.failures import Failure, attempt
 from shared.storage.compare_and_set import Race
 from shared.storage.mongo import Collection, is_duplicate
@@ -28,17 +28,17 @@ class Accounts:
             return Account(channel)
         return _ACCOUNT.validate_python({**found, "channel": found["_id"]})
 
-    async def take(self, channel: str, rate: float | None) -> Wait | None:
+    async def take(self, channel: str, rate: float | None) -> RateWait | None:
         """Take the turn for one call; `None` when it may leave, else until when to wait."""
 
-        def step(account: Account) -> Account | Wait:
+        def step(account: Account) -> Account | RateWait:
             return take_turn(account, self._clock(), rate=rate)
 
         known = self._known.get(channel)
-        if known is not None and isinstance(waiting := step(known), Wait):
+        if known is not None and isinstance(waiting := step(known), RateWait):
             return waiting
         done = await self._change(channel, step)
-        return done if isinstance(done, Wait) else None
+        return done if isinstance(done, RateWait) else None
 
     async def pause(self, channel: str, seconds: float, reason: str) -> None:
         """Let no call leave for a while."""
@@ -51,12 +51,14 @@ class Accounts:
         if known is None or went_well(known) != known:
             await self._change(channel, went_well)
 
-    async def _change(self, channel: str, step: Callable[[Account], Account | Wait]) -> Account | Wait:
+    async def _change(
+        self, channel: str, step: Callable[[Account], Account | RateWait]
+    ) -> Account | RateWait:
         race = Race(f"channel {channel}")
         while True:
             before = await self.read(channel)
             after = step(before)
-            if isinstance(after, Wait):
+            if isinstance(after, RateWait):
                 self._known[channel] = before
                 return after
             if after == before:

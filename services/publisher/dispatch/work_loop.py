@@ -19,7 +19,7 @@ Due = Callable[[int, Collection[str]], Awaitable[list[str]]]
 """Gives at most so many submissions that have something due, but none of these."""
 
 
-class Lane:
+class WorkLoop:
     """Finds due submissions by asking the store now and then, and by being told.
 
     A submission is worked on once at a time, so that its own order is kept; one that hangs or fails holds up no other.

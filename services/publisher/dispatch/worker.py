@@ -45,7 +45,7 @@ from services.publisher.deliveries.triggers import (
 )
 from services.publisher.dispatch.leasing import Begun, Steps, of, until_stored
 from services.publisher.dispatch.rate_limit_store import Accounts
-from services.publisher.dispatch.work_loop import Lane
+from services.publisher.dispatch.work_loop import WorkLoop
 from shared.failures import Failure, attempt
 from shared.observability.telemetry import context_of
 
@@ -92,7 +92,9 @@ class Worker:
         }
         in_flight = channel.capabilities.in_flight
         at_once: Mapping[LaneName, int] = {"send": in_flight, "mend": in_flight, "watch": LOOKS_AT_ONCE}
-        self.lanes = {name: Lane(self._steps.due(name), work[name], at_once=at_once[name]) for name in LANES}
+        self.lanes = {
+            name: WorkLoop(self._steps.due(name), work[name], at_once=at_once[name]) for name in LANES
+        }
 
     @property
     def jobs(self) -> dict[str, Callable[[], Awaitable[None]]]:

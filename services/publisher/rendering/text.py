@@ -28,7 +28,7 @@ def utf16_units(text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class StyledSpan:
     """A styled stretch of a text: offset and length in UTF-16 units, as Telegram's entities want them."""
 
     style: str
@@ -41,7 +41,7 @@ class Rendered:
     """A text that fits, with its styled stretches, and whether something had to be left out."""
 
     text: str
-    spans: tuple[Span, ...]
+    spans: tuple[StyledSpan, ...]
     shortened: bool
 
 
@@ -147,5 +147,5 @@ def _joined(*parts: str) -> str:
 
 
 def _styled(title: str, whole: str, *, shortened: bool) -> Rendered:
-    spans = (Span("bold", 0, utf16_units(title)),) if title else ()
+    spans = (StyledSpan("bold", 0, utf16_units(title)),) if title else ()
     return Rendered(whole, spans, shortened)

@@ -11,7 +11,7 @@ from services.moderation.cases.rules import Decision
 from services.moderation.cases.store import Arrival, Books, Cases
 from services.moderation.decisions.service import Decided, Decisions, fingerprint_of
 from services.moderation.queue.claims import Claims
-from services.moderation.queue.reader import Queue, Reader
+from services.moderation.queue.reader import Queue, ReviewerScope
 from services.moderation.screening.rules import Policy, assess
 from shared.events import BY_SUBJECT, Event, SubmissionReceived
 from shared.storage.clock import DatabaseClock
@@ -77,7 +77,7 @@ class Stage:
         arrivals = [Arrival(event, assess(event, POLICY)) for event in events]
         await self.cases.open_all(arrivals, now=await self.clock.now())
 
-    async def decide(self, token: str, decision: Decision, reader: Reader) -> Decided:
+    async def decide(self, token: str, decision: Decision, reader: ReviewerScope) -> Decided:
         print_ = fingerprint_of({"verdict": decision.verdict, "reasons": list(decision.reasons)})
         return await self.decisions.decide(token, decision, reader, fingerprint=print_)
 
@@ -88,5 +88,5 @@ class Stage:
         return [BY_SUBJECT[each["subject"]].parse(each["body"].encode()) for each in found["outbox"]]
 
 
-def reader(person_id: str = "one", *, editor: bool = False, **scopes: frozenset[str]) -> Reader:
-    return Reader(person_id, editor, **scopes)
+def reader(person_id: str = "one", *, editor: bool = False, **scopes: frozenset[str]) -> ReviewerScope:
+    return ReviewerScope(person_id, editor, **scopes)

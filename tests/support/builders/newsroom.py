@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from services.publisher.channels.port import (
     Absent,
     Capabilities,
-    Health,
+    ChannelHealth,
     NotSent,
     Outcome,
     Post,
@@ -20,8 +20,8 @@ from services.publisher.channels.port import (
     Unknown,
 )
 from services.publisher.deliveries.model import Delivery, Refused
-from services.publisher.deliveries.planning import bury, decide
-from services.publisher.deliveries.publication import Grave, Outlet, Publication
+from services.publisher.deliveries.planning import decide, mark_tombstone
+from services.publisher.deliveries.publication import Outlet, Publication, TombstoneRecord
 from services.publisher.deliveries.retry_policy import LANES
 from services.publisher.deliveries.store import Deliveries
 from services.publisher.dispatch.post_builder import Addresses
@@ -85,8 +85,8 @@ class Channel:
     async def sample(self, post: Post, remote_id: str) -> Sequence[Sample]:
         return self.samples
 
-    async def health(self) -> Health:
-        return Health(ok=True)
+    async def health(self) -> ChannelHealth:
+        return ChannelHealth(ok=True)
 
 
 async def no_link(_: Post) -> None:
@@ -126,8 +126,10 @@ class Newsroom:
         assert not isinstance(done, Refused)
 
     async def recall(self) -> None:
-        grave = Grave("recalled", self.now)
-        await self.deliveries.change("s", lambda known: bury(known, grave, self.deliveries.outlets, self.now))
+        tombstone = TombstoneRecord("recalled", self.now)
+        await self.deliveries.change(
+            "s", lambda known: mark_tombstone(known, tombstone, self.deliveries.outlets, self.now)
+        )
 
     async def work(self, rounds: int = 20) -> None:
         """Do everything that is due now."""

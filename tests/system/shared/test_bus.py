@@ -87,7 +87,7 @@ async def publish(one: Running, body: bytes, message_id: str | None = None) -> i
 
 
 async def dead(one: Running) -> list[dict[str, str]]:
-    """The headers of everything that was buried, with the raw bytes under `body`."""
+    """The headers of everything that was dead-lettered, with the raw bytes under `body`."""
     stream = one.runtime.link.jetstream()
     info = await stream.stream_info("DEAD")
     found = []

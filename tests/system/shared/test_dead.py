@@ -8,7 +8,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js.errors import APIError
 
-from deploy.cli.dead import Morgue
+from deploy.cli.dead import DeadLetters
 from deploy.cli.stack import CommandError
 from shared.bus.consuming import Publisher, connection
 from shared.bus.streams import DEAD_STREAM, provision
@@ -35,27 +35,27 @@ async def link(broker: Server) -> AsyncIterator[Client]:
 
 
 async def _bury(link: Client, consumer: str = "moderation-submissions-received-v1") -> str:
-    """One message that arrived, and was buried by its consumer."""
+    """One message that arrived, and was dead-lettered by its consumer."""
     publisher, message_id = Publisher(link), str(uuid4())
     await publisher.publish(
         SUBJECT, BODY, stream="SUBMISSIONS", message_id=message_id, headers={"traceparent": "00-abc-def-01"}
     )
     subscription = await link.jetstream().pull_subscribe_bind(consumer, "SUBMISSIONS")
     (raw,) = await subscription.fetch(1, timeout=5)
-    await publisher.bury(raw, consumer=consumer, reason="not JSON")
+    await publisher.dead_letter(raw, consumer=consumer, reason="not JSON")
     await raw.ack_sync()
     await subscription.unsubscribe()
     return message_id
 
 
 async def test_nothing_is_listed_when_nothing_is_dead(link: Client) -> None:
-    assert await Morgue(link).open_messages() == []
+    assert await DeadLetters(link).open_messages() == []
 
 
 async def test_a_buried_message_is_listed_with_its_origin_and_its_bytes(link: Client) -> None:
     message_id = await _bury(link)
 
-    (one,) = await Morgue(link).open_messages()
+    (one,) = await DeadLetters(link).open_messages()
 
     assert one.subject == SUBJECT
     assert one.stream == "SUBMISSIONS"
@@ -64,32 +64,32 @@ async def test_a_buried_message_is_listed_with_its_origin_and_its_bytes(link: Cl
     assert one.message_id == message_id
     assert one.body == BODY
     assert one.headers == {"traceparent": "00-abc-def-01"}
-    assert await Morgue(link).inspect(one.sequence) == one
+    assert await DeadLetters(link).inspect(one.sequence) == one
 
 
 async def test_a_replay_reaches_the_consumer_with_the_same_bytes_and_is_listed_no_more(link: Client) -> None:
     await _bury(link)
-    morgue = Morgue(link)
-    (one,) = await morgue.open_messages()
+    letters = DeadLetters(link)
+    (one,) = await letters.open_messages()
 
-    await morgue.replay(one.sequence)
+    await letters.replay(one.sequence)
 
     subscription = await link.jetstream().pull_subscribe_bind(one.consumer, "SUBMISSIONS")
     (raw,) = await subscription.fetch(1, timeout=5)
     assert raw.data == BODY
     assert raw.subject == SUBJECT
     assert (raw.headers or {})["traceparent"] == "00-abc-def-01"
-    assert await morgue.open_messages() == []
+    assert await letters.open_messages() == []
 
 
 async def test_a_message_is_dealt_with_once(link: Client) -> None:
     await _bury(link)
-    morgue = Morgue(link)
-    (one,) = await morgue.open_messages()
-    await morgue.discard(one.sequence)
+    letters = DeadLetters(link)
+    (one,) = await letters.open_messages()
+    await letters.discard(one.sequence)
 
     with pytest.raises(CommandError, match="dealt with already"):
-        await morgue.replay(one.sequence)
+        await letters.replay(one.sequence)
 
     state = (await link.jetstream().stream_info("SUBMISSIONS")).state
     assert state.messages == 1
@@ -97,13 +97,13 @@ async def test_a_message_is_dealt_with_once(link: Client) -> None:
 
 async def test_a_discarded_message_stays_readable(link: Client) -> None:
     await _bury(link)
-    morgue = Morgue(link)
-    (one,) = await morgue.open_messages()
+    letters = DeadLetters(link)
+    (one,) = await letters.open_messages()
 
-    await morgue.discard(one.sequence)
+    await letters.discard(one.sequence)
 
-    assert await morgue.open_messages() == []
-    assert (await morgue.inspect(one.sequence)).body == BODY
+    assert await letters.open_messages() == []
+    assert (await letters.inspect(one.sequence)).body == BODY
     with pytest.raises(APIError):
         await link.jetstream().delete_msg(DEAD_STREAM, one.sequence)
 
@@ -111,4 +111,4 @@ async def test_a_discarded_message_stays_readable(link: Client) -> None:
 @pytest.mark.parametrize("number", [1, 999])
 async def test_an_unknown_number_is_refused_in_words(link: Client, number: int) -> None:
     with pytest.raises(CommandError, match="dead list"):
-        await Morgue(link).inspect(number)
+        await DeadLetters(link).inspect(number)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.rate_limits import Limits
+from services.ingest.rate_limits import RateLimits
 from services.ingest.settings import IngestSettings
 from shared.http.problems import Problem
 from shared.http.rate_limit import Allowance, Bucket, Limiter, is_loopback, network_of, spend
@@ -76,7 +76,7 @@ def test_too_many_are_told_when_to_come_back() -> None:
 
 
 def test_writes_are_limited_by_person_and_by_network_but_not_on_this_machine() -> None:
-    limits = Limits(IngestSettings(submissions_at_once=2, requests_at_once=2))
+    limits = RateLimits(IngestSettings(submissions_at_once=2, requests_at_once=2))
     for _ in range(10):
         limits.write("127.0.0.1", "p1")
     limits.write("192.0.2.7", "p1")
@@ -89,7 +89,7 @@ def test_writes_are_limited_by_person_and_by_network_but_not_on_this_machine() -
 
 
 def test_this_machine_can_be_limited_too() -> None:
-    limits = Limits(IngestSettings(requests_at_once=1, limit_loopback=True))
+    limits = RateLimits(IngestSettings(requests_at_once=1, limit_loopback=True))
     limits.write("127.0.0.1")
 
     with pytest.raises(Problem):
@@ -97,7 +97,7 @@ def test_this_machine_can_be_limited_too() -> None:
 
 
 def test_wrong_guesses_are_counted_everywhere_and_right_ones_not() -> None:
-    limits = Limits(IngestSettings(guesses_at_once=2))
+    limits = RateLimits(IngestSettings(guesses_at_once=2))
     for _ in range(10):
         limits.expect_guess("127.0.0.1", "code")
     limits.guessed_wrong("127.0.0.1", "one")

@@ -12,7 +12,7 @@ from shared.failures import (
     LONGEST_DELAY,
     MAX_FAILURES,
     SHORTEST_DELAY,
-    Bury,
+    DeadLetter,
     Failure,
     Meaning,
     Retry,
@@ -58,7 +58,7 @@ def test_an_absent_store_never_buries_however_often_it_was_absent(failures: int,
 
 @given(failures=st.integers(0, 10_000), jitter=st.floats(0, 0.999))
 def test_what_no_retry_can_help_is_buried_at_once(failures: int, jitter: float) -> None:
-    assert settle(Meaning.UNPROCESSABLE, "bad signature", failures, jitter) == Bury("bad signature")
+    assert settle(Meaning.UNPROCESSABLE, "bad signature", failures, jitter) == DeadLetter("bad signature")
 
 
 @given(failures=st.integers(1, MAX_FAILURES - 1), jitter=st.floats(0, 0.999))
@@ -73,7 +73,7 @@ def test_other_failures_are_tried_again_with_a_delay_within_bounds(failures: int
 def test_the_eighth_failure_buries_with_the_last_reason(failures: int, jitter: float) -> None:
     ruling = settle(Meaning.FAILED, "a bug", failures, jitter)
 
-    assert isinstance(ruling, Bury)
+    assert isinstance(ruling, DeadLetter)
     assert "a bug" in ruling.reason
 
 

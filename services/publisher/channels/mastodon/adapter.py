@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from services.publisher.channels.http_client import TOO_MANY, Answer, Wire, retry_after, within_reason
+from services.publisher.channels.http_client import TOO_MANY, Wire, WireAnswer, retry_after, within_reason
 from services.publisher.channels.mastodon.message import CHARACTERS, idempotency_key, status_for
 from services.publisher.channels.port import (
     Absent,
     Capabilities,
-    Health,
+    ChannelHealth,
     NotSent,
     Outcome,
     Post,
@@ -96,7 +96,7 @@ class Mastodon:
             },
             content=json.dumps(fields, ensure_ascii=False).encode(),
         )
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, WireAnswer):
             return answer
         if answer.ok:
             return _posted(answer.json()) or Unknown(
@@ -148,7 +148,7 @@ class Mastodon:
         answer = await self._wire.send(
             "DELETE", f"{self._api}/statuses/{remote_id}", call="delete status", headers=self._headers
         )
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, WireAnswer):
             return answer
         if not answer.ok and answer.status not in {NOT_FOUND, GONE}:
             return self._refused(answer)
@@ -174,14 +174,14 @@ class Mastodon:
             if isinstance(found.get(name), int) and found[name] >= 0
         ]
 
-    async def health(self) -> Health:
+    async def health(self) -> ChannelHealth:
         """Whether the token is good."""
         me = await self._ask("accounts/verify_credentials", "who am I")
         if isinstance(me, Unknown):
-            return Health(ok=False, detail=me.detail)
+            return ChannelHealth(ok=False, detail=me.detail)
         if not isinstance(me, Mapping):
-            return Health(ok=False, detail="Mastodon did not say who we are")
-        return Health(ok=True, facts={"account": str(me.get("acct", ""))[:100]})
+            return ChannelHealth(ok=False, detail="Mastodon did not say who we are")
+        return ChannelHealth(ok=True, facts={"account": str(me.get("acct", ""))[:100]})
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -192,7 +192,7 @@ class Mastodon:
         answer = await self._wire.send(
             "GET", f"{self._api}/{path}", call=call, kind="look", headers=self._headers
         )
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, WireAnswer):
             return Unknown(answer.code, answer.detail)
         if answer.ok:
             return answer.json()
@@ -200,14 +200,14 @@ class Mastodon:
             return Absent()
         return Unknown(f"http_{answer.status}", f"{call}: {self._words(answer)}")
 
-    def _refused(self, answer: Answer) -> NotSent | Unknown | Residue:
+    def _refused(self, answer: WireAnswer) -> NotSent | Unknown | Residue:
         if answer.status == TOO_MANY:
             return NotSent("rate_limited", "Mastodon asks us to wait", self._wait(answer))
         if answer.ambiguous:
             return Unknown(f"http_{answer.status}", f"Mastodon answered {answer.status}")
         return Residue(self._words(answer))
 
-    def _wait(self, answer: Answer) -> float | None:
+    def _wait(self, answer: WireAnswer) -> float | None:
         """Seconds until a request is taken again, by either header that servers send."""
         asked = retry_after(answer.headers, self._now())
         if asked is not None:
@@ -218,7 +218,7 @@ class Mastodon:
         except (ValueError, TypeError, OverflowError):
             return None
 
-    def _words(self, answer: Answer) -> str:
+    def _words(self, answer: WireAnswer) -> str:
         body = answer.json()
         said = body.get("error") if isinstance(body, Mapping) else None
         return self._wire.scrub(f"{answer.status} {said or ''}".strip())

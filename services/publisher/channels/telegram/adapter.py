@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from services.publisher.channels.http_client import (
     CONFLICT,
     TOO_MANY,
-    Answer,
     Wire,
+    WireAnswer,
     retry_after,
     within_reason,
 )
@@ -26,7 +26,7 @@ from services.publisher.channels.multipart import FilePart, Multipart
 from services.publisher.channels.port import (
     Absent,
     Capabilities,
-    Health,
+    ChannelHealth,
     NotSent,
     Outcome,
     Post,
@@ -45,7 +45,7 @@ from services.publisher.channels.telegram.message import (
     TEXT_UNITS,
     VIDEO_BYTES,
     BotCall,
-    Upload,
+    TelegramUpload,
     call_for,
 )
 from shared.failures import Unavailable
@@ -78,7 +78,7 @@ _LOOKS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class TelegramRefusal:
     """A documented error of the Bot API."""
 
     code: int
@@ -156,7 +156,7 @@ class Telegram:
         match answer:
             case NotSent() | Unknown():
                 return answer
-            case Refusal():
+            case TelegramRefusal():
                 return self._refused(answer)
         return self._posted(answer)
 
@@ -184,15 +184,15 @@ class Telegram:
         """The Bot API knows no views, so there is no figure."""
         return ()
 
-    async def health(self) -> Health:
+    async def health(self) -> ChannelHealth:
         """Whether the token is good and the chat is known."""
         for method, fields in (("getMe", {}), ("getChat", {"chat_id": self._chat})):
             answer = await self._invoke(BotCall(method, fields))
-            if isinstance(answer, Refusal):
-                return Health(ok=False, detail=f"{method}: {answer.description}")
+            if isinstance(answer, TelegramRefusal):
+                return ChannelHealth(ok=False, detail=f"{method}: {answer.description}")
             if isinstance(answer, NotSent | Unknown):
-                return Health(ok=False, detail=answer.detail)
-        return Health(ok=True, facts={"chat": self._chat})
+                return ChannelHealth(ok=False, detail=answer.detail)
+        return ChannelHealth(ok=True, facts={"chat": self._chat})
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -209,7 +209,7 @@ class Telegram:
             )
             if isinstance(answer, NotSent | Unknown):
                 return answer
-            if isinstance(answer, Refusal):
+            if isinstance(answer, TelegramRefusal):
                 if any(sign in answer.description.lower() for sign in _GONE):
                     return None
                 if answer.code == TOO_MANY:
@@ -219,7 +219,7 @@ class Telegram:
                 )
         return Unknown("still_there", f"{where.chat}/{message}: Telegram says it deletes it, again and again")
 
-    async def _invoke(self, call: BotCall) -> Any | Refusal | NotSent | Unknown:
+    async def _invoke(self, call: BotCall) -> Any | TelegramRefusal | NotSent | Unknown:
         """The `result` of a Bot API call, or what went wrong."""
         url = f"{self._address}/{call.method}"
         if call.uploads:
@@ -236,9 +236,9 @@ class Telegram:
                 headers={"content-type": "application/json"},
                 content=json.dumps(call.fields, ensure_ascii=False).encode(),
             )
-        return self._result(answer) if isinstance(answer, Answer) else answer
+        return self._result(answer) if isinstance(answer, WireAnswer) else answer
 
-    def _part(self, upload: Upload) -> FilePart:
+    def _part(self, upload: TelegramUpload) -> FilePart:
         media = upload.media
         extension = media.type.rpartition("/")[2].replace("jpeg", "jpg")
 
@@ -247,7 +247,7 @@ class Telegram:
 
         return FilePart(upload.name, f"{media.sha256[:16]}.{extension}", media.type, media.bytes, content)
 
-    def _result(self, answer: Answer) -> Any | Refusal | Unknown:
+    def _result(self, answer: WireAnswer) -> Any | TelegramRefusal | Unknown:
         body = answer.json()
         if answer.ambiguous:
             return Unknown(f"http_{answer.status}", f"Telegram answered {answer.status}")
@@ -259,7 +259,7 @@ class Telegram:
         parameters = known.get("parameters") if isinstance(known.get("parameters"), Mapping) else {}
         asked = parameters.get("retry_after") if parameters else None
         migrated = parameters.get("migrate_to_chat_id") if parameters else None
-        return Refusal(
+        return TelegramRefusal(
             code=answer.status,
             description=self._wire.scrub(str(known.get("description") or f"HTTP {answer.status}")),
             retry_after=retry_after(answer.headers, self._now())
@@ -269,7 +269,7 @@ class Telegram:
         )
 
     @staticmethod
-    def _refused(refusal: Refusal) -> Rejected | NotSent:
+    def _refused(refusal: TelegramRefusal) -> Rejected | NotSent:
         if refusal.code == TOO_MANY:
             return NotSent("rate_limited", refusal.description, refusal.retry_after)
         if refusal.migrated_to is not None:

@@ -26,7 +26,7 @@ PHOTO_RATIO = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class TelegramUpload:
     """A file that goes with the call, under the form field `name`."""
 
     name: str
@@ -39,7 +39,7 @@ class BotCall:
 
     method: str
     fields: Mapping[str, object]
-    uploads: tuple[Upload, ...] = ()
+    uploads: tuple[TelegramUpload, ...] = ()
 
     def form(self) -> dict[str, str]:
         """The fields as form values: strings as they are, everything else as JSON."""
@@ -67,7 +67,7 @@ def call_for(post: Post, chat: str, *, video_bytes: int = VIDEO_BYTES) -> BotCal
     left_out = len(media) < len(post.snapshot.media)
     limit = CAPTION_UNITS if media else TEXT_UNITS
     text = caption(post.snapshot, post.short_link, limit=limit, measure=utf16_units, cut=left_out)
-    uploads = tuple(Upload(f"file{index}", item) for index, item in enumerate(media))
+    uploads = tuple(TelegramUpload(f"file{index}", item) for index, item in enumerate(media))
     base: dict[str, object] = {"chat_id": chat}
     if not uploads:
         return BotCall("sendMessage", base | _text(text, "text", "entities") | _preview(post))

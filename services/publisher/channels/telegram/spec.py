@@ -9,7 +9,7 @@ from services.publisher.channels.port import Channel
 from services.publisher.channels.spec import CallOptions, ChannelSpec, Order
 from services.publisher.channels.telegram.adapter import CAPABILITIES, OFFICIAL, Telegram
 from services.publisher.channels.telegram.message import CALLS_PER_SECOND, VIDEO_BYTES
-from shared.campaign.model import Channel as Entry
+from shared.campaign.model import ChannelEntry as Entry
 
 
 class TelegramOptions(CallOptions):

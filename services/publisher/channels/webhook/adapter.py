@@ -18,11 +18,11 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import SecretStr
 
-from services.publisher.channels.http_client import TOO_MANY, Answer, Wire, retry_after
+from services.publisher.channels.http_client import TOO_MANY, Wire, WireAnswer, retry_after
 from services.publisher.channels.port import (
     Absent,
     Capabilities,
-    Health,
+    ChannelHealth,
     NotSent,
     Outcome,
     Post,
@@ -125,7 +125,7 @@ class Webhook:
         """Tell the receiver. Telling it again under the same id changes nothing there."""
         event = event_type(post)
         answer = await self._tell(post, event)
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, WireAnswer):
             return answer
         if answer.ok:
             return Posted(message_id(post.delivery_id, event, post.round))
@@ -152,7 +152,7 @@ class Webhook:
         """Tell the receiver to take it away. Its confirmation is the proof."""
         event: EventType = "submission.removed"
         answer = await self._tell(post, event)
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, WireAnswer):
             return answer
         if answer.ok:
             return Removed(
@@ -172,23 +172,23 @@ class Webhook:
         """A receiver reports no figures."""
         return ()
 
-    async def health(self) -> Health:
+    async def health(self) -> ChannelHealth:
         """Whether a connection can be opened, and the receiver's last answer was no refusal of us.
 
         A receiver has no call that does nothing, so nothing is asked.
         """
         facts = {"url": self._wire.scrub(self._url)}
         if (trouble := await self._wire.reach(self._url)) is not None:
-            return Health(ok=False, detail=trouble.detail, facts=facts)
+            return ChannelHealth(ok=False, detail=trouble.detail, facts=facts)
         if self._refused is not None:
-            return Health(ok=False, detail=f"the receiver refused us: {self._refused}", facts=facts)
-        return Health(ok=True, facts=facts)
+            return ChannelHealth(ok=False, detail=f"the receiver refused us: {self._refused}", facts=facts)
+        return ChannelHealth(ok=True, facts=facts)
 
     async def close(self) -> None:
         """Let go of the connection."""
         await self._wire.close()
 
-    async def _tell(self, post: Post, event: EventType) -> Answer | NotSent | Unknown:
+    async def _tell(self, post: Post, event: EventType) -> WireAnswer | NotSent | Unknown:
         identity, body = message_id(post.delivery_id, event, post.round), payload(post, event)
         timestamp = int(self._now().timestamp())
         headers = {
@@ -198,10 +198,10 @@ class Webhook:
             "webhook-signature": signatures(self._keys, identity, timestamp, body),
         }
         answer = await self._wire.send("POST", self._url, call=event, headers=headers, content=body)
-        if isinstance(answer, Answer):
+        if isinstance(answer, WireAnswer):
             self._refused = self._words(answer) if answer.status in _OF_THE_RECEIVER else None
         return answer
 
-    def _words(self, answer: Answer) -> str:
+    def _words(self, answer: WireAnswer) -> str:
         said = answer.body[:200].decode("utf-8", "replace").strip()
         return self._wire.scrub(f"{answer.status} {said}".strip())

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
-from services.publisher.channels.http_client import Answer, Wire
+from services.publisher.channels.http_client import Wire, WireAnswer
 from services.publisher.channels.port import (
     Absent,
     Capabilities,
-    Health,
+    ChannelHealth,
     NotSent,
     Outcome,
     OwnSite,
@@ -90,10 +90,10 @@ class Website:
         """Nobody counts the website's readers; its short links are counted as clicks by metrics."""
         return ()
 
-    async def health(self) -> Health:
+    async def health(self) -> ChannelHealth:
         """Whether its files can be read."""
         done = await _stored(self._site.reachable())
-        return Health(
+        return ChannelHealth(
             ok=not isinstance(done, Unknown), detail=done.detail if isinstance(done, Unknown) else ""
         )
 
@@ -101,7 +101,7 @@ class Website:
         """Whether readers get the page."""
         url = self._site.page_url(post.snapshot.submission_id, post.language)
         answer = await public.send("GET", url, call="read back", kind="look")
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, WireAnswer):
             return Unknown(answer.code, answer.detail)
         if answer.ok and marker(post) in answer.body:
             return self._posted(post)

@@ -26,7 +26,7 @@ from services.publisher.channels.website.indexes import (
     plan,
 )
 from services.publisher.channels.website.items import Item, newest_editions
-from services.publisher.channels.website.pages import Masthead, Pages
+from services.publisher.channels.website.pages import Masthead, SitePages
 from services.publisher.channels.website.shelf import Shelf, media_files
 from shared.concurrency.wake_up import woken
 
@@ -40,7 +40,7 @@ BETWEEN_REBUILDS: Final = 600.0
 class Keeper:
     """One process's keeper of the indexes."""
 
-    def __init__(self, shelf: Shelf, pages: Pages) -> None:
+    def __init__(self, shelf: Shelf, pages: SitePages) -> None:
         self._shelf, self._pages = shelf, pages
         self._cards: dict[str, Item] = {}
         """Everything published, by record, with texts cut."""

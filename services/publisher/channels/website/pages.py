@@ -58,7 +58,7 @@ class Listing:
     """Hashtags to go on with: text and path."""
 
 
-class Pages:
+class SitePages:
     """Renders pages for one masthead."""
 
     def __init__(self, masthead: Masthead) -> None:

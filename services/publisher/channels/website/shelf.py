@@ -8,7 +8,7 @@ from PIL import Image
 
 from services.publisher.channels.website import paths
 from services.publisher.channels.website.items import Item, newest_editions
-from services.publisher.channels.website.pages import Pages
+from services.publisher.channels.website.pages import SitePages
 from shared.events import Media
 from shared.storage.media import CLEAN, SITE, MediaStore
 
@@ -16,7 +16,7 @@ from shared.storage.media import CLEAN, SITE, MediaStore
 class Shelf:
     """Reads and writes below `site/`. Paths are relative to the site's root."""
 
-    def __init__(self, store: MediaStore, pages: Pages) -> None:
+    def __init__(self, store: MediaStore, pages: SitePages) -> None:
         self._store, self._pages = store, pages
 
     async def files(self, prefix: str = "") -> list[str]:

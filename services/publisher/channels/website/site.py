@@ -14,7 +14,7 @@ from services.publisher.channels.port import Post
 from services.publisher.channels.website import paths
 from services.publisher.channels.website.items import Item
 from services.publisher.channels.website.keeper import Keeper
-from services.publisher.channels.website.pages import Masthead, Pages
+from services.publisher.channels.website.pages import Masthead, SitePages
 from services.publisher.channels.website.shelf import Shelf
 from shared.campaign.model import Campaign
 from shared.storage.media import MediaStore
@@ -39,7 +39,7 @@ class Site:
 
     def __init__(self, store: MediaStore, campaign: Campaign, public_url: str) -> None:
         self._public_url = public_url.rstrip("/")
-        self._pages = Pages(masthead_of(campaign, public_url))
+        self._pages = SitePages(masthead_of(campaign, public_url))
         self._shelf = Shelf(store, self._pages)
         self._keeper = Keeper(self._shelf, self._pages)
         self._dressed = False

@@ -80,5 +80,5 @@ async def test_a_recall_and_a_withdrawal_each_end_in_the_tombstone(
     await broker.publish(recalled, MODERATION_RECALLED.subject, stream=MODERATION_RECALLED.stream)
     await broker.publish(withdrawn, SUBMISSION_WITHDRAWN.subject, stream=SUBMISSION_WITHDRAWN.stream)
 
-    graves = [(await deliveries.read(each)).grave for each in ("r", "w")]
+    graves = [(await deliveries.read(each)).tombstone for each in ("r", "w")]
     assert [(each.kind, each.by) for each in graves if each] == [("recalled", "m"), ("withdrawn", "author")]

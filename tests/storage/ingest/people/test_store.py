@@ -8,7 +8,7 @@ import pytest
 from services.ingest.people.store import LEFT_OVER, People
 from services.ingest.validation.rules import Newcomer
 from shared.events import BY_SUBJECT, Event, PersonRegistered, Scopes, StaffChanged
-from shared.identity.tokens import Claims, Epochs
+from shared.identity.tokens import Epochs, TokenClaims
 from shared.storage.mongo import Database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -30,8 +30,8 @@ async def told(people: People, person_id: str) -> list[Event]:
     return [BY_SUBJECT[entry["subject"]].parse(entry["body"].encode()) for entry in found["outbox"]]
 
 
-def claims(person_id: str, *, epoch: int = 0, session: str | None = None) -> Claims:
-    return Claims(iss="konullu", sub=person_id, role="moderator", epoch=epoch, sid=session, iat=0, exp=1)
+def claims(person_id: str, *, epoch: int = 0, session: str | None = None) -> TokenClaims:
+    return TokenClaims(iss="konullu", sub=person_id, role="moderator", epoch=epoch, sid=session, iat=0, exp=1)
 
 
 async def test_a_volunteer_is_registered_and_told_of_without_a_name(people: People) -> None:

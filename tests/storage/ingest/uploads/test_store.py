@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.media_safety.model import Cleaned, Limits, Refusal
+from services.ingest.media_safety.model import Cleaned, MediaLimits, MediaRefusal
 from services.ingest.media_safety.sandbox import LocalSandbox
 from services.ingest.uploads.chunks import Incoming, Quarantine
 from services.ingest.uploads.cleanup import Sweep
-from services.ingest.uploads.leases import Lease, Leases
+from services.ingest.uploads.leases import Leases, UploadLease
 from services.ingest.uploads.protocol import Checksum, Upload, UploadLimits
 from services.ingest.uploads.scan_job import Screening
 from services.ingest.uploads.store import Counted, Uploads
@@ -85,13 +85,13 @@ async def state(uploads: Uploads, upload_id: str = "u1") -> str:
     return upload.state
 
 
-async def taken(leases: Leases, moment: datetime | None = None) -> Lease:
+async def taken(leases: Leases, moment: datetime | None = None) -> UploadLease:
     lease = await leases.take("token", moment or now())
     assert lease is not None
     return lease
 
 
-async def content(quarantine: Quarantine, lease: Lease) -> bytes:
+async def content(quarantine: Quarantine, lease: UploadLease) -> bytes:
     return b"".join([data for name in lease.parts async for data in quarantine.read(lease.upload_id, name)])
 
 
@@ -357,7 +357,7 @@ async def test_a_refusal_is_told_with_its_code(
 ) -> None:
     upload = await begun(uploads, 3)
     await sent(uploads, quarantine, upload, b"abc")
-    await leases.settle(await taken(leases), Refusal("media_truncated", "Send the whole file."))
+    await leases.settle(await taken(leases), MediaRefusal("media_truncated", "Send the whole file."))
 
     with pytest.raises(Problem) as refused:
         await uploads.claim(["u1"], "leyla", wait=5)
@@ -391,7 +391,7 @@ async def test_a_lease_that_ran_out_goes_to_another_whose_verdict_counts(
 
     assert second is not None
     assert second.tries == 2
-    assert not await leases.settle(dead, Refusal("media_type", "Too late."))
+    assert not await leases.settle(dead, MediaRefusal("media_type", "Too late."))
     assert await leases.settle(second, CLEANED)
     assert await state(uploads) == "clean"
 
@@ -543,7 +543,7 @@ async def test_files_of_a_killed_pass_are_swept_and_those_of_a_running_one_are_n
 async def screening(
     leases: Leases, quarantine: Quarantine, store: MediaStore, tmp_path: Path
 ) -> AsyncIterator[Screening]:
-    yield Screening(leases, quarantine, store, LocalSandbox(), tmp_path / "screening", Limits())
+    yield Screening(leases, quarantine, store, LocalSandbox(), tmp_path / "screening", MediaLimits())
     assert list((tmp_path / "screening").iterdir()) == []
 
 

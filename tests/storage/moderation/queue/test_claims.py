@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.moderation.cases.queue_positions import SETTLED
-from services.moderation.cases.rules import Decision, Edits, Refused
-from services.moderation.queue.claims import LEASE, Claim, Claims, Held, LeaseLost, NotClaimable, TooMany
-from services.moderation.queue.reader import MOST_WINDOWS, WINDOW, Reader
+from services.moderation.cases.rules import Decision, DecisionRefused, Edits
+from services.moderation.queue.claims import LEASE, Claim, ClaimLost, Claims, Held, NotClaimable, TooMany
+from services.moderation.queue.reader import MOST_WINDOWS, WINDOW, ReviewerScope
 from shared.events import CaseChanged
 from tests.support.builders.moderation_stores import Stage, reader
 from tests.support.builders.submissions import NOW, sensitive, submission
@@ -46,7 +46,7 @@ async def test_scopes_and_wishes_are_kept(stage: Stage) -> None:
         submission(title="mine", language="az", country="AZ", author_id="one"),
     )
 
-    async def seen(wanted: Reader) -> list[str]:
+    async def seen(wanted: ReviewerScope) -> list[str]:
         found, _ = await stage.queue.page(wanted, keep=lambda _: True, cursor=None, limit=50, now=NOW)
         claims = []
         while (claim := await stage.claims.next(wanted)) is not None:
@@ -92,15 +92,15 @@ async def test_an_expired_lease_gives_the_case_to_another_and_refuses_the_late(s
     assert await stage.claims.next(reader("two")) is None
 
     stage.clock.advance(LEASE + timedelta(seconds=1))
-    with pytest.raises(LeaseLost):
+    with pytest.raises(ClaimLost):
         await stage.decide(first.lease.token, Decision("approve"), reader("one"))
     second = await stage.claims.next(reader("two"))
 
     assert second is not None
     assert second.case.fence == first.case.fence + 1
-    with pytest.raises(LeaseLost):
+    with pytest.raises(ClaimLost):
         await stage.claims.renew(first.lease.token, "one")
-    with pytest.raises(LeaseLost):
+    with pytest.raises(ClaimLost):
         await stage.decide(first.lease.token, Decision("approve"), reader("one"))
     assert (await stage.decide(second.lease.token, Decision("approve"), reader("two"))).state == "approved"
 
@@ -147,7 +147,7 @@ async def test_an_edit_that_leaves_ones_languages_is_refused(stage: Stage) -> No
     claim = await stage.claims.next(narrow)
     assert claim is not None
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(DecisionRefused) as refused:
         await stage.decide(claim.lease.token, Decision("approve", edits=Edits(language="ru")), narrow)
 
     assert refused.value.code == "out_of_scope"
@@ -178,13 +178,13 @@ async def test_nobody_uses_the_token_of_another(stage: Stage) -> None:
         claim.case.id,
         f"{claim.case.id}.",
     ):
-        with pytest.raises(LeaseLost):
+        with pytest.raises(ClaimLost):
             await stage.claims.renew(bad, "one")
-        with pytest.raises(LeaseLost):
+        with pytest.raises(ClaimLost):
             await stage.decide(bad, Decision("approve"), reader("one"))
-    with pytest.raises(LeaseLost):
+    with pytest.raises(ClaimLost):
         await stage.claims.renew(token, "two")
-    with pytest.raises(LeaseLost):
+    with pytest.raises(ClaimLost):
         await stage.decide(token, Decision("approve"), reader("two"))
     await stage.claims.release(token, "two")
     assert len(await stage.claims.mine("one")) == 1
@@ -201,7 +201,7 @@ async def test_a_decision_again_gets_the_same_answer_and_another_is_refused(stag
     again = await stage.decide(token, Decision("approve"), reader())
 
     assert (again.decision_id, again.state, again.again) == (first.decision_id, "approved", True)
-    with pytest.raises(Refused, match="already"):
+    with pytest.raises(DecisionRefused, match="already"):
         await stage.decide(token, Decision("reject", ("other",)), reader())
     told = await stage.told(claim.case.id)
     assert len({each.event_id for each in told}) == len(told) == 4
@@ -396,7 +396,7 @@ class Model:
             self.live.clear()
         elif what == "late":
             for holder, token in self.dead:
-                with pytest.raises(LeaseLost):
+                with pytest.raises(ClaimLost):
                     await claims.renew(token, holder)
         elif what == "renew" and mine:
             await claims.renew(self.live[mine][1], person)

@@ -12,7 +12,7 @@ import pytest
 from pymongo.errors import NetworkTimeout
 
 from shared.bus import outbox, outbox_log
-from shared.bus.outbox_log import FIELD, OutboxLog, Pace, sequence_of
+from shared.bus.outbox_log import FIELD, LogPace, OutboxLog, sequence_of
 from shared.events import SUBMISSION_WITHDRAWN, SubmissionWithdrawn
 from shared.failures import Failure, Unavailable, attempt
 from shared.storage.document import Document
@@ -21,8 +21,8 @@ from tests.support.processes import within
 
 NAMESPACE = UUID("00000000-0000-0000-0000-0000000000b0")
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-QUICK = Pace(checkpoint=0.01, renewal=0.02, stale=0.02, lease=0.05, scans=(0.1, 0.2))
-NEVER = Pace(lease=3600.0)
+QUICK = LogPace(checkpoint=0.01, renewal=0.02, stale=0.02, lease=0.05, scans=(0.1, 0.2))
+NEVER = LogPace(lease=3600.0)
 
 
 def events_of(document: Document) -> list[Document]:
@@ -87,7 +87,7 @@ class Place:
     def things(self) -> Collection:
         return self.database["things"]
 
-    def log(self, *faults: str, pace: Pace = NEVER) -> OutboxLog:
+    def log(self, *faults: str, pace: LogPace = NEVER) -> OutboxLog:
         return OutboxLog(
             Faulty(self.things, *faults),
             self.database["checkpoints"],
@@ -327,7 +327,7 @@ async def test_what_landed_after_the_adoption_is_found_by_a_later_look_and_the_r
 
 
 async def test_a_process_that_stood_still_renews_its_lease_before_it_inserts(place: Place) -> None:
-    log = place.log(pace=Pace(stale=0.0))
+    log = place.log(pace=LogPace(stale=0.0))
     order: list[str] = []
 
     class Noted(Faulty):

@@ -6,7 +6,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from shared.events import Scopes, StaffChanged
-from shared.identity.tokens import Claims, Epochs
+from shared.identity.tokens import Epochs, TokenClaims
 from shared.storage.document import Document
 from shared.storage.mongo import Collection, Database
 
@@ -25,7 +25,7 @@ def change(version: int, *, epoch: int, active: bool = True, ended: tuple[str, .
     )
 
 
-CLAIMS = Claims(iss="konullu", sub="leyla", role="moderator", epoch=1, sid="one", iat=0, exp=2**40)
+CLAIMS = TokenClaims(iss="konullu", sub="leyla", role="moderator", epoch=1, sid="one", iat=0, exp=2**40)
 
 
 async def test_a_change_counts_at_once_and_an_older_one_not_at_all(database: Database) -> None:

@@ -7,7 +7,7 @@ import pytest
 from deploy.cli.doctor import examine
 from deploy.cli.operator import _claims
 from deploy.cli.stack import CommandError
-from deploy.cli.submit import Attachment
+from deploy.cli.submit import FileToSend
 from deploy.container.healthy import main as healthy
 from deploy.supervisor.layout import Layout, network_name
 from shared.settings import Settings
@@ -21,14 +21,14 @@ def test_a_photo_is_given_with_what_it_shows(tmp_path: Path) -> None:
     photo = tmp_path / "fair.jpg"
     photo.touch()
 
-    assert Attachment.parse(f"{photo}: Tents: people ") == Attachment(photo, "Tents: people")
+    assert FileToSend.parse(f"{photo}: Tents: people ") == FileToSend(photo, "Tents: people")
 
 
 def test_a_path_may_hold_a_colon(tmp_path: Path) -> None:
     photo = tmp_path / "18:30.jpg"
     photo.touch()
 
-    assert Attachment.parse(f"{photo}:Evening") == Attachment(photo, "Evening")
+    assert FileToSend.parse(f"{photo}:Evening") == FileToSend(photo, "Evening")
 
 
 def test_a_photo_without_alternative_text_is_refused_with_an_example(tmp_path: Path) -> None:
@@ -36,9 +36,9 @@ def test_a_photo_without_alternative_text_is_refused_with_an_example(tmp_path: P
     photo.touch()
 
     with pytest.raises(CommandError, match="no alternative text"):
-        Attachment.parse(str(photo))
+        FileToSend.parse(str(photo))
     with pytest.raises(CommandError, match="is no file"):
-        Attachment.parse("nowhere.jpg:Evening")
+        FileToSend.parse("nowhere.jpg:Evening")
 
 
 @pytest.mark.parametrize("name", ["", "127.0.0.1", "localhost", "::1"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.supervisor.home import Home, Record, Refused
+from deploy.supervisor.home import Home, StackRecord, StackRefused
 from deploy.supervisor.process import PAUSES, pause_before
 from deploy.supervisor.spawn import started_at
 from tests.support.processes import until
@@ -21,8 +21,8 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         one.kill()
 
 
-def _record(children: dict[str, tuple[int, str | None]]) -> Record:
-    return Record(pid=1, started="long ago", control="/nowhere", environment={}, children=children)
+def _record(children: dict[str, tuple[int, str | None]]) -> StackRecord:
+    return StackRecord(pid=1, started="long ago", control="/nowhere", environment={}, children=children)
 
 
 def test_a_leftover_is_ended(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
@@ -48,7 +48,7 @@ def test_a_stranger_with_a_recycled_process_id_is_left_alone(
 def test_a_torn_record_is_no_record(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"pid": 1, "sta')
 
-    assert Record.read(tmp_path) is None
+    assert StackRecord.read(tmp_path) is None
     assert Home(tmp_path).clear_leftovers() == []
 
 
@@ -56,7 +56,7 @@ def test_a_home_is_held_once_and_let_go(tmp_path: Path) -> None:
     first, second = Home(tmp_path / "home"), Home(tmp_path / "home")
     first.hold()
 
-    with pytest.raises(Refused, match=str(os.getpid())):
+    with pytest.raises(StackRefused, match=str(os.getpid())):
         second.hold()
     first.release()
     second.hold()
@@ -66,7 +66,7 @@ def test_a_home_is_held_once_and_let_go(tmp_path: Path) -> None:
 def test_a_home_that_cannot_be_made_is_refused_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(Refused, match="KONULLU_HOME"):
+    with pytest.raises(StackRefused, match="KONULLU_HOME"):
         Home(tmp_path / "file" / "home").hold()
 
 

@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 from services.ingest.media_safety import worker as safety_worker
 from services.ingest.media_safety.formats import Kind
-from services.ingest.media_safety.model import Clean, Limits, Made, Refused
+from services.ingest.media_safety.model import Clean, Made, MediaLimits, MediaRefused
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CALLS = {
@@ -187,7 +187,7 @@ def reached(things: dict[str, str]) -> list[str]:
     return found
 
 
-def look_around(source: BinaryIO, target: BinaryIO, limits: Limits, kind: Kind, clean: Clean) -> Made:
+def look_around(source: BinaryIO, target: BinaryIO, limits: MediaLimits, kind: Kind, clean: Clean) -> Made:
     source.seek(0)
     things = json.loads(source.read()[len(MAGIC) :])
     target.write(
@@ -195,7 +195,7 @@ def look_around(source: BinaryIO, target: BinaryIO, limits: Limits, kind: Kind, 
             {"reached": reached(things), "calls": [] if things.get("free") else calls_reached()}
         ).encode()
     )
-    raise Refused("media_undecodable")
+    raise MediaRefused("media_undecodable")
 
 
 MAGIC = b"\xff\xd8\xff"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest.media_safety.confinement import can_confine, enough
-from services.ingest.media_safety.model import Limits
+from services.ingest.media_safety.model import MediaLimits
 from services.ingest.media_safety.sandbox import LocalSandbox, NotIsolated, make_safe, walls_of
 from tests.support.builders import media_corpus as corpus
 from tests.unit.ingest.media_safety.prisoner import MAGIC, attempts
@@ -61,7 +61,7 @@ async def looked_around(tmp_path: Path, things: dict[str, str]) -> dict[str, lis
     source.write_bytes(MAGIC + json.dumps(things).encode())
     with source.open("rb", 0) as given, target.open("w+b", 0) as made:
         sandbox = LocalSandbox(waived="free" in things, program="tests.unit.ingest.media_safety.prisoner")
-        said = await sandbox.run(given, made, Limits())
+        said = await sandbox.run(given, made, MediaLimits())
     assert said.status == 0, said.complaint.decode()
     found: dict[str, list[str]] = json.loads(target.read_bytes())
     return found
@@ -113,12 +113,12 @@ async def test_no_decoder_runs_without_walls_unless_that_is_waived(tmp_path: Pat
 
     with pytest.raises(NotIsolated, match="none"):
         await make_safe(
-            LocalSandbox(program="tests.unit.ingest.media_safety.no_walls"), source, target, Limits()
+            LocalSandbox(program="tests.unit.ingest.media_safety.no_walls"), source, target, MediaLimits()
         )
     waived = LocalSandbox(waived=True, program="tests.unit.ingest.media_safety.no_walls")
 
     assert not target.exists()
-    assert (await make_safe(waived, source, target, Limits())).__class__.__name__ == "Cleaned"
+    assert (await make_safe(waived, source, target, MediaLimits())).__class__.__name__ == "Cleaned"
 
 
 def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ async def test_a_worker_that_never_stops_talking_is_heard_out_in_bounded_memory(
     source.write_bytes(MAGIC)
     with source.open("rb", 0) as given, target.open("w+b", 0) as made:
         said = await asyncio.wait_for(
-            LocalSandbox(program="tests.unit.ingest.media_safety.talker").run(given, made, Limits()), 120
+            LocalSandbox(program="tests.unit.ingest.media_safety.talker").run(given, made, MediaLimits()), 120
         )
 
     assert (said.status, len(said.answer)) == (0, 16 * 1024)

@@ -12,8 +12,8 @@ from typing import BinaryIO
 import pytest
 
 from services.ingest.media_safety.metadata_check import leaks
-from services.ingest.media_safety.model import ADVICE, Cleaned, Limits, Refusal, Verdict
-from services.ingest.media_safety.sandbox import LocalSandbox, Said, make_safe
+from services.ingest.media_safety.model import ADVICE, Cleaned, MediaLimits, MediaRefusal, Verdict
+from services.ingest.media_safety.sandbox import LocalSandbox, ScreeningAnswer, make_safe
 from tests.support.builders.hostile import EACH, KINDS, film, hostile
 
 SEED = int(os.environ.get("KONULLU_SEED", "2026"))
@@ -28,7 +28,7 @@ class Watched(LocalSandbox):
         super().__init__()
         self.peak = 0
 
-    async def run(self, source: BinaryIO, target: BinaryIO, limits: Limits) -> Said:
+    async def run(self, source: BinaryIO, target: BinaryIO, limits: MediaLimits) -> ScreeningAnswer:
         said = await super().run(source, target, limits)
         if said.status == 0:
             self.peak = max(self.peak, json.loads(said.answer)["peak_bytes"])
@@ -69,7 +69,7 @@ async def test_files_that_were_made_to_hurt_do_not(
         folder.mkdir()
         (folder / "source").write_bytes(content)
         async with room:
-            verdict = await make_safe(sandbox, folder / "source", folder / "clean", Limits())
+            verdict = await make_safe(sandbox, folder / "source", folder / "clean", MediaLimits())
         left = {path.name for path in folder.iterdir()}
         assert left == ({"source", "clean"} if isinstance(verdict, Cleaned) else {"source"}), name
         if isinstance(verdict, Cleaned):
@@ -85,13 +85,13 @@ async def test_files_that_were_made_to_hurt_do_not(
     )
 
     for verdict in verdicts:
-        if isinstance(verdict, Refusal):
+        if isinstance(verdict, MediaRefusal):
             assert verdict.code in ADVICE
             assert verdict.detail.endswith(".")
     assert sandbox.peak <= MOST_RESIDENT
     with pytest.raises(BlockingIOError):
         lure.accept()
     print(
-        f"{kind}: {sum(isinstance(each, Refusal) for each in verdicts)} of {len(verdicts)} refused, "
+        f"{kind}: {sum(isinstance(each, MediaRefusal) for each in verdicts)} of {len(verdicts)} refused, "
         f"at most {sandbox.peak / 2**20:.0f} MiB"
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.media_safety.model import Refused
+from services.ingest.media_safety.model import MediaRefused
 from services.ingest.media_safety.nal_units import encoded_filter, picture_filter
 
 H264_SETS = b"\x01\x64\x00\x0a\xff\xe1\x00\x04\x67\x64\x00\x0a\x01\x00\x04\x68\xee\x3c\x80"
@@ -65,7 +65,7 @@ def test_what_draws_stays_in_order_and_nothing_else_does(codec: str, data: st.Da
 def test_any_bytes_are_filtered_or_refused(codec: str, content: bytes) -> None:
     found = picture_filter(codec, CONFIGURATIONS[codec], b"")
     assert found is not None
-    with suppress(Refused):
+    with suppress(MediaRefused):
         left = found.packet(content)
         assert found.packet(left) == left
 
@@ -73,7 +73,7 @@ def test_any_bytes_are_filtered_or_refused(codec: str, content: bytes) -> None:
 @pytest.mark.parametrize("codec", CONFIGURATIONS)
 @given(configuration=st.binary(max_size=200), first=st.binary(max_size=60))
 def test_any_configuration_is_taken_or_refused(codec: str, configuration: bytes, first: bytes) -> None:
-    with suppress(Refused):
+    with suppress(MediaRefused):
         picture_filter(codec, configuration, first)
 
 

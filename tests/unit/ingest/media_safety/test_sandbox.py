@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from services.ingest.media_safety.metadata_check import leaks
-from services.ingest.media_safety.model import Cleaned, Limits, Refusal, Verdict
+from services.ingest.media_safety.model import Cleaned, MediaLimits, MediaRefusal, Verdict
 from services.ingest.media_safety.sandbox import LocalSandbox, Sandbox, WorkerFailed, make_safe
 from tests.support.builders import media_corpus as corpus
 
@@ -34,7 +34,7 @@ def run(sandbox: Sandbox, tmp_path: Path, target: Path) -> Pass:
     async def run(content: bytes) -> Verdict:
         source = tmp_path / "source"
         source.write_bytes(content)
-        return await make_safe(sandbox, source, target, Limits())
+        return await make_safe(sandbox, source, target, MediaLimits())
 
     return run
 
@@ -152,7 +152,7 @@ async def test_hostile_content_is_refused(run: Pass, target: Path, name: str) ->
 
     verdict = await run(content)
 
-    assert isinstance(verdict, Refusal)
+    assert isinstance(verdict, MediaRefusal)
     assert code == verdict.code
     assert verdict.detail.endswith(".")
     assert not target.exists()
@@ -165,7 +165,7 @@ async def test_a_truncated_photo_is_refused(run: Pass, make: Callable[[], bytes]
 
     verdict = await run(content[: int(len(content) * kept)])
 
-    assert isinstance(verdict, Refusal)
+    assert isinstance(verdict, MediaRefusal)
     assert verdict.code == "media_truncated"
 
 
@@ -246,7 +246,7 @@ async def test_a_moving_picture_is_refused(run: Pass) -> None:
 
     verdict = await run(made.getvalue())
 
-    assert isinstance(verdict, Refusal)
+    assert isinstance(verdict, MediaRefusal)
     assert verdict.code == "media_type"
 
 
@@ -344,7 +344,9 @@ async def test_a_truncated_video_is_refused(run: Pass, tmp_path: Path) -> None:
 
     verdicts = [await run(content[: len(content) * kept // 10]) for kept in (3, 6, 9)]
 
-    assert [verdict.code for verdict in verdicts if isinstance(verdict, Refusal)] == ["media_truncated"] * 3
+    assert [verdict.code for verdict in verdicts if isinstance(verdict, MediaRefusal)] == [
+        "media_truncated"
+    ] * 3
 
 
 async def test_sound_alone_is_refused(run: Pass, tmp_path: Path) -> None:
@@ -359,7 +361,7 @@ async def test_sound_alone_is_refused(run: Pass, tmp_path: Path) -> None:
 
     verdict = await run((tmp_path / "made").read_bytes())
 
-    assert isinstance(verdict, Refusal)
+    assert isinstance(verdict, MediaRefusal)
     assert verdict.code == "media_type"
 
 
@@ -367,10 +369,10 @@ async def test_a_photo_over_the_byte_limit_is_refused(tmp_path: Path, target: Pa
     (tmp_path / "source").write_bytes(corpus.jpeg())
 
     verdict = await make_safe(
-        LocalSandbox(), tmp_path / "source", target, replace(Limits(), photo_bytes=1000)
+        LocalSandbox(), tmp_path / "source", target, replace(MediaLimits(), photo_bytes=1000)
     )
 
-    assert isinstance(verdict, Refusal)
+    assert isinstance(verdict, MediaRefusal)
     assert verdict.code == "media_too_large"
 
 
@@ -378,10 +380,10 @@ async def test_a_pass_that_overruns_its_time_is_stopped(tmp_path: Path, target: 
     (tmp_path / "source").write_bytes(corpus.jpeg())
 
     verdict = await make_safe(
-        LocalSandbox(), tmp_path / "source", target, replace(Limits(), wall_seconds=0.001)
+        LocalSandbox(), tmp_path / "source", target, replace(MediaLimits(), wall_seconds=0.001)
     )
 
-    assert isinstance(verdict, Refusal)
+    assert isinstance(verdict, MediaRefusal)
     assert verdict.code == "media_bomb"
 
 
@@ -389,10 +391,10 @@ async def test_a_pass_that_overruns_its_memory_is_refused(tmp_path: Path, target
     (tmp_path / "source").write_bytes(corpus.png(Image.new("RGB", (7000, 7000))))
 
     verdict = await make_safe(
-        LocalSandbox(), tmp_path / "source", target, replace(Limits(), resident_bytes=100 * 1024 * 1024)
+        LocalSandbox(), tmp_path / "source", target, replace(MediaLimits(), resident_bytes=100 * 1024 * 1024)
     )
 
-    assert isinstance(verdict, Refusal)
+    assert isinstance(verdict, MediaRefusal)
     assert verdict.code == "media_bomb"
 
 
@@ -401,7 +403,7 @@ async def test_a_worker_without_a_verdict_is_our_failure(tmp_path: Path, target:
     absent = LocalSandbox(program="services.ingest.no_such_worker")
 
     with pytest.raises(WorkerFailed, match="ModuleNotFoundError"):
-        await make_safe(absent, tmp_path / "source", target, Limits())
+        await make_safe(absent, tmp_path / "source", target, MediaLimits())
 
     assert not target.exists()
 
@@ -436,7 +438,7 @@ async def test_a_phone_photo_in_heif_becomes_a_jpeg(material: Path, run: Pass, t
 
     assert isinstance(verdict, Cleaned)
     assert (verdict.type, verdict.width, verdict.height) == ("image/jpeg", 640, 426)
-    assert isinstance(truncated, Refusal)
+    assert isinstance(truncated, MediaRefusal)
     assert truncated.code == "media_truncated"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest.media_safety.confinement import can_confine
-from services.ingest.media_safety.model import Cleaned, Limits, Refusal
+from services.ingest.media_safety.model import Cleaned, MediaLimits, MediaRefusal
 from services.ingest.media_safety.sandbox import LocalSandbox, Station, make_safe, walls_of
 from shared.failures import Unavailable
 from tests.support.builders import media_corpus as corpus
@@ -52,13 +52,13 @@ async def test_the_station_gives_the_verdict_that_the_local_pass_gives(
         source.write_bytes(content)
         verdicts.append(
             [
-                await make_safe(sandbox, source, tmp_path / "clean", Limits())
+                await make_safe(sandbox, source, tmp_path / "clean", MediaLimits())
                 for sandbox in (station, LocalSandbox())
             ]
         )
 
     assert all(there == here for there, here in verdicts)
-    assert [type(there) for there, _ in verdicts] == [Cleaned, Refusal]
+    assert [type(there) for there, _ in verdicts] == [Cleaned, MediaRefusal]
 
 
 async def test_the_station_shuts_its_decoders_in(station: Station) -> None:
@@ -77,7 +77,7 @@ async def test_callers_who_say_nothing_or_nonsense_do_not_stand_in_the_way(
             socket.send_fds(stranger, [words], [])
         strangers.append(stranger)
 
-    verdict = await make_safe(station, tmp_path / "source", tmp_path / "clean", Limits())
+    verdict = await make_safe(station, tmp_path / "source", tmp_path / "clean", MediaLimits())
 
     assert isinstance(verdict, Cleaned)
     for stranger in strangers:
@@ -88,13 +88,13 @@ async def test_who_hangs_up_leaves_room_for_others(station: Station, tmp_path: P
     source = tmp_path / "source"
     source.write_bytes(corpus.png_bomb(6_000, 6_000))
     for _ in range(6):
-        leaving = asyncio.create_task(make_safe(station, source, tmp_path / "left", Limits()))
+        leaving = asyncio.create_task(make_safe(station, source, tmp_path / "left", MediaLimits()))
         await asyncio.sleep(0)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
     source.write_bytes(corpus.jpeg())
 
-    verdict = await make_safe(station, source, tmp_path / "clean", Limits())
+    verdict = await make_safe(station, source, tmp_path / "clean", MediaLimits())
 
     assert isinstance(verdict, Cleaned)
     assert not (tmp_path / "left").exists()
@@ -106,6 +106,6 @@ async def test_a_station_that_is_away_is_waited_for_not_held_against_the_file(
     (tmp_path / "source").write_bytes(corpus.jpeg())
 
     with pytest.raises(Unavailable):
-        await make_safe(Station(door), tmp_path / "source", tmp_path / "clean", Limits())
+        await make_safe(Station(door), tmp_path / "source", tmp_path / "clean", MediaLimits())
 
     assert not os.path.lexists(tmp_path / "clean")

@@ -8,7 +8,7 @@ import av
 import pytest
 
 from services.ingest.media_safety.metadata_check import leaks
-from services.ingest.media_safety.model import Cleaned, Limits, Refusal, Verdict
+from services.ingest.media_safety.model import Cleaned, MediaLimits, MediaRefusal, Verdict
 from services.ingest.media_safety.sandbox import LocalSandbox, make_safe
 from tests.support.builders import films
 
@@ -24,7 +24,7 @@ def target(tmp_path: Path) -> Path:
 def run(tmp_path: Path, target: Path) -> Pass:
     async def run(content: bytes) -> Verdict:
         (tmp_path / "source").write_bytes(content)
-        return await make_safe(LocalSandbox(), tmp_path / "source", target, Limits())
+        return await make_safe(LocalSandbox(), tmp_path / "source", target, MediaLimits())
 
     return run
 
@@ -148,7 +148,7 @@ async def test_pictures_that_nobody_takes_are_refused_at_once_by_their_name(
 
     verdict = await run(content.replace(b"avc1", kind))
 
-    assert isinstance(verdict, Refusal)
+    assert isinstance(verdict, MediaRefusal)
     assert verdict.code == "media_type"
     assert name in verdict.detail
 

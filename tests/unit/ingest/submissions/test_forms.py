@@ -7,9 +7,9 @@ from services.ingest.people.forms import read_newcomer
 from services.ingest.people.pages import local
 from services.ingest.submissions.forms import field_of_problem, mistakes_of, read_send
 from services.ingest.validation.form_fields import field_of
-from services.ingest.validation.rules import Rules
+from services.ingest.validation.rules import SubmissionRules
 
-RULES = Rules(
+RULES = SubmissionRules(
     countries=frozenset({"AZ", "TR"}),
     sections=frozenset({"youth"}),
     terms_version="1",

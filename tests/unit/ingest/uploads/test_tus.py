@@ -10,8 +10,8 @@ from services.ingest.media_safety.model import ACCEPTED_TYPES, ADVICE
 from services.ingest.uploads.bell import Bell
 from services.ingest.uploads.cleanup import orphans
 from services.ingest.uploads.protocol import (
-    Held,
     UploadLimits,
+    UploadsHeld,
     parse_checksum,
     parse_metadata,
     require_length,
@@ -142,20 +142,20 @@ async def test_a_ring_between_looking_and_waiting_is_heard() -> None:
 @pytest.mark.parametrize(
     ("held", "length", "newcomer", "fits"),
     [
-        (Held(0, 0, 0), 50, True, True),
-        (Held(0, 0, 0), 51, True, False),
-        (Held(0, 0, 40), 11, True, False),
-        (Held(2, 0, 0), 1, True, False),
-        (Held(2, 0, 0), 1, False, True),
-        (Held(5, 0, 0), 1, False, False),
-        (Held(1, 60, 60), 40, False, True),
-        (Held(1, 60, 60), 41, False, False),
-        (Held(0, 0, 200), 0, False, True),
-        (Held(0, 0, 200), 1, False, False),
+        (UploadsHeld(0, 0, 0), 50, True, True),
+        (UploadsHeld(0, 0, 0), 51, True, False),
+        (UploadsHeld(0, 0, 40), 11, True, False),
+        (UploadsHeld(2, 0, 0), 1, True, False),
+        (UploadsHeld(2, 0, 0), 1, False, True),
+        (UploadsHeld(5, 0, 0), 1, False, False),
+        (UploadsHeld(1, 60, 60), 40, False, True),
+        (UploadsHeld(1, 60, 60), 41, False, False),
+        (UploadsHeld(0, 0, 200), 0, False, True),
+        (UploadsHeld(0, 0, 200), 1, False, False),
     ],
 )
 def test_a_person_has_so_much_room_and_a_newcomer_less(
-    held: Held, length: int, newcomer: bool, fits: bool
+    held: UploadsHeld, length: int, newcomer: bool, fits: bool
 ) -> None:
     limits = UploadLimits(
         open_uploads=5, open_bytes=100, held_bytes=200, newcomer_uploads=2, newcomer_bytes=50

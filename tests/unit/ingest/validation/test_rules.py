@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.validation.rules import Attachment, Draft, Newcomer, Refused, Rules, examine, welcome
+from services.ingest.validation.rules import (
+    Attachment,
+    Draft,
+    FormRefused,
+    Newcomer,
+    SubmissionRules,
+    examine,
+    welcome,
+)
 from shared.events import Attribution, Consent
 
-RULES = Rules(
+RULES = SubmissionRules(
     countries=frozenset({"AZ", "TR", "DE"}),
     sections=frozenset({"heritage"}),
     terms_version="2026-1",
@@ -32,7 +40,7 @@ DRAFT = Draft(
 
 def mistakes(draft: Draft) -> dict[str, str]:
     examined = examine(draft, RULES)
-    assert isinstance(examined, Refused), examined
+    assert isinstance(examined, FormRefused), examined
     return {mistake.field: mistake.mend for mistake in examined.mistakes}
 
 
@@ -211,5 +219,5 @@ def test_a_newcomer_is_welcomed_in_canonical_form() -> None:
 def test_a_newcomers_mistake_names_its_field(newcomer: Newcomer, field: str) -> None:
     refused = welcome(newcomer, RULES)
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, FormRefused)
     assert [field] == [mistake.field for mistake in refused.mistakes]

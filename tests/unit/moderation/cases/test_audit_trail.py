@@ -14,7 +14,7 @@ NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
 
 def trail(length: int = 3) -> list[dict[str, Any]]:
-    entries: list[chain.Entry] = []
+    entries: list[chain.AuditEntry] = []
     for number in range(length):
         last = entries[-1] if entries else None
         details = {"revision": number, "reasons": ["other"], "note": None}

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.moderation.cases.rules import (
-    Approved,
+    CaseApproved,
     Content,
     Decision,
+    DecisionRefused,
     Edits,
     Outcome,
     Plan,
-    Refused,
     Standing,
     decide,
     digest,
@@ -46,7 +46,7 @@ def standing(outcome: Outcome, author: str = "author") -> Standing:
 
 
 def refusal(case: Standing, decision: Decision, actor: str = "one", *, editor: bool = False) -> str:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(DecisionRefused) as caught:
         rule(case, decision, actor, editor=editor)
     assert caught.value.detail
     return caught.value.code
@@ -263,7 +263,7 @@ def test_nothing_sensitive_is_ever_approved_by_fewer_than_two(
     for actor, editor, decision in steps:
         try:
             outcome = rule(case, decision, actor, editor=editor)
-        except Refused:
+        except DecisionRefused:
             continue
         case = standing(outcome)
         hashed = digest(case.content, case.plan)
@@ -277,7 +277,7 @@ def test_nothing_sensitive_is_ever_approved_by_fewer_than_two(
 def test_approvals_are_told_with_who_and_when() -> None:
     outcome = rule(PLAIN, APPROVE)
 
-    assert outcome.approvals == (Approved("one", NOW, digest(CONTENT, Plan())),)
+    assert outcome.approvals == (CaseApproved("one", NOW, digest(CONTENT, Plan())),)
 
 
 def test_what_a_moderator_writes_is_kept_as_what_an_author_writes() -> None:

@@ -6,13 +6,13 @@ import pytest
 
 from services.moderation.desk.schemas import handle
 from services.moderation.queue.read_cache import Glances
-from services.moderation.queue.reader import Slot, front
+from services.moderation.queue.reader import QueueEntry, front
 from tests.support.builders.submissions import NOW
 
 
-def slot(place: int, *, open_: bool) -> Slot:
+def slot(place: int, *, open_: bool) -> QueueEntry:
     state = "screened" if open_ else "rejected"
-    return Slot(
+    return QueueEntry(
         str(place), place, open_, state, "first", 1, "a", "", "az", "AZ", None, "low", (), 0, (), NOW, 1, None
     )
 

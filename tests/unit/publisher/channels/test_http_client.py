@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.publisher.channels.http_client import LONGEST_WAIT, Answer, Wire, retry_after, within_reason
+from services.publisher.channels.http_client import LONGEST_WAIT, Wire, WireAnswer, retry_after, within_reason
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 
@@ -65,7 +65,7 @@ def test_a_number_from_outside_is_kept_within_reason(asked: object, seconds: flo
 
 
 def test_an_answer_that_is_nested_too_deep_is_no_json() -> None:
-    assert Answer(200, {}, b"[" * 100_000).json() is None
+    assert WireAnswer(200, {}, b"[" * 100_000).json() is None
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_an_answer_that_is_nested_too_deep_is_no_json() -> None:
     ],
 )
 def test_a_status_tells_whether_the_call_was_carried_out(status: int, ambiguous: bool) -> None:
-    assert Answer(status, {}, b"").ambiguous is ambiguous
+    assert WireAnswer(status, {}, b"").ambiguous is ambiguous
 
 
 async def test_secrets_are_taken_out_of_what_people_read() -> None:

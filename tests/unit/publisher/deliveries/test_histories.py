@@ -21,8 +21,8 @@ from services.publisher.channels.port import (
     Unknown,
 )
 from services.publisher.deliveries.model import Delivery, Refused, Rules
-from services.publisher.deliveries.planning import bury, decide
-from services.publisher.deliveries.publication import Grave, Outlet, Publication, happen, settle
+from services.publisher.deliveries.planning import decide, mark_tombstone
+from services.publisher.deliveries.publication import Outlet, Publication, TombstoneRecord, happen, settle
 from services.publisher.deliveries.triggers import (
     Answered,
     CannotLook,
@@ -173,7 +173,9 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.chance.random() < 0.05)
     @rule()
     def recall(self) -> None:
-        after = bury(self.publication, Grave("recalled", self.now), self.outlets, self.now)
+        after = mark_tombstone(
+            self.publication, TombstoneRecord("recalled", self.now), self.outlets, self.now
+        )
         if not isinstance(after, Refused):
             self.store(after)
 
@@ -202,7 +204,7 @@ class Histories(RuleBasedStateMachine):
         """The commit leaves: it must be allowed at this moment."""
         sending = self.publication.delivery(key)
         assert sending is not None
-        assert self.publication.grave is None
+        assert self.publication.tombstone is None
         assert self.publication.permission is not None
         assert self.publication.permission.revision == sending.revision
         outcome: Outcome | None
@@ -330,7 +332,7 @@ class Histories(RuleBasedStateMachine):
             )
             if each.state == "posted":
                 assert isinstance(self.channel.find(each.id), Posted), each
-            if self.publication.grave is not None:
+            if self.publication.tombstone is not None:
                 assert each.state not in {"posted", "planned"}
 
 

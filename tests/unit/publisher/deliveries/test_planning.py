@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 
 from services.publisher.deliveries.model import Refused
-from services.publisher.deliveries.planning import KNOWN, OLD, bury, decide, flaw_of
-from services.publisher.deliveries.publication import Grave, Outlet, Publication
+from services.publisher.deliveries.planning import KNOWN, OLD, decide, flaw_of, mark_tombstone
+from services.publisher.deliveries.publication import Outlet, Publication, TombstoneRecord
 from shared.events import Approval, ModerationDecided
 from tests.support.builders.publications import NOON, approval_of
 
@@ -80,17 +80,17 @@ def test_a_decision_taken_back_before_anything_was_sent_cancels_and_a_new_approv
 
 
 def test_a_tombstone_wins_over_a_decision_that_arrives_later() -> None:
-    buried = bury(Publication("s"), Grave("withdrawn", NOON), ALL, NOON)
+    buried = mark_tombstone(Publication("s"), TombstoneRecord("withdrawn", NOON), ALL, NOON)
     assert not isinstance(buried, Refused)
 
     assert states(planned(approval_of(version=9), buried)) == {}
 
 
 def test_the_first_tombstone_stays() -> None:
-    buried = bury(Publication("s"), Grave("withdrawn", NOON), ALL, NOON)
+    buried = mark_tombstone(Publication("s"), TombstoneRecord("withdrawn", NOON), ALL, NOON)
     assert not isinstance(buried, Refused)
 
-    assert bury(buried, Grave("recalled", NOON), ALL, NOON) == Refused("already_buried")
+    assert mark_tombstone(buried, TombstoneRecord("recalled", NOON), ALL, NOON) == Refused("already_buried")
 
 
 def test_a_new_revision_removes_a_telegram_post_before_it_plans_the_next() -> None:

@@ -1,11 +1,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from services.publisher.dispatch.rate_limit import Account, Wait, pause, take_turn, went_well
+from services.publisher.dispatch.rate_limit import Account, RateWait, pause, take_turn, went_well
 from tests.support.builders.publications import NOON
 
 
-def take(account: Account, seconds: float = 0, rate: float | None = None) -> Account | Wait:
+def take(account: Account, seconds: float = 0, rate: float | None = None) -> Account | RateWait:
     return take_turn(account, NOON + timedelta(seconds=seconds), rate=rate)
 
 
@@ -30,8 +30,8 @@ def test_a_pause_holds_everybody_up_and_the_longer_one_stays() -> None:
         pause(Account("tg"), NOON + timedelta(seconds=60), "429"), NOON + timedelta(seconds=5), "429"
     )
 
-    assert Wait(NOON + timedelta(seconds=60)) == take(paused, seconds=30)
-    assert not isinstance(take(paused, seconds=61), Wait)
+    assert RateWait(NOON + timedelta(seconds=60)) == take(paused, seconds=30)
+    assert not isinstance(take(paused, seconds=61), RateWait)
 
 
 def test_a_call_that_went_well_ends_the_trouble() -> None:

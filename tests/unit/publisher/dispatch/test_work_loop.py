@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Collection
 
-from services.publisher.dispatch.work_loop import Lane
+from services.publisher.dispatch.work_loop import WorkLoop
 
 
 class Work:
@@ -23,7 +23,7 @@ class Work:
 
 async def test_what_is_due_is_done_until_nothing_is_left() -> None:
     work = Work("a", "b")
-    lane = Lane(work.due, work.one)
+    lane = WorkLoop(work.due, work.one)
 
     assert [await lane.drain(), await lane.drain()] == [True, False]
     assert work.done == ["a", "b"]
@@ -31,7 +31,7 @@ async def test_what_is_due_is_done_until_nothing_is_left() -> None:
 
 async def test_news_is_done_before_what_waits() -> None:
     work = Work("a", "b")
-    lane = Lane(work.due, work.one)
+    lane = WorkLoop(work.due, work.one)
     lane.tell("b")
 
     await lane.drain()
@@ -41,7 +41,7 @@ async def test_news_is_done_before_what_waits() -> None:
 
 async def test_news_wakes_a_lane_at_once() -> None:
     work = Work()
-    lane = Lane(work.due, work.one)
+    lane = WorkLoop(work.due, work.one)
     running = asyncio.create_task(lane.run())
     await asyncio.sleep(0)
     work.waiting.append("c")
@@ -62,7 +62,7 @@ async def test_closing_lets_the_work_in_hand_end_and_begins_nothing_new() -> Non
         await gate.wait()
         return await work.one(submission_id)
 
-    lane = Lane(work.due, slow)
+    lane = WorkLoop(work.due, slow)
     running = asyncio.create_task(lane.run())
     await asyncio.wait_for(began.wait(), 1)
     closing = asyncio.create_task(lane.close())
@@ -83,7 +83,7 @@ async def test_what_fails_is_left_alone_for_a_while_and_holds_up_nobody() -> Non
         return await work.one(submission_id)
 
     work = Work("a", "b")
-    lane = Lane(work.due, broken)
+    lane = WorkLoop(work.due, broken)
 
     assert [await lane.drain(), await lane.drain()] == [True, False]
     assert work.done == ["b"]
@@ -99,7 +99,7 @@ async def test_news_of_what_failed_is_followed_at_once() -> None:
         return await work.one(submission_id)
 
     broken.insert(0, False)
-    lane = Lane(work.due, once)
+    lane = WorkLoop(work.due, once)
     await lane.drain()
     lane.tell("a")
 
@@ -115,7 +115,7 @@ async def test_one_that_hangs_holds_up_no_other() -> None:
             await gate.wait()
         return await work.one(submission_id)
 
-    lane = Lane(work.due, hangs, at_once=2)
+    lane = WorkLoop(work.due, hangs, at_once=2)
     running = asyncio.create_task(lane.run())
     async with asyncio.timeout(5):
         while len(work.done) < 3:
@@ -142,7 +142,7 @@ async def test_a_submission_is_worked_on_once_at_a_time_and_never_more_than_allo
         return False
 
     work = Work()
-    lane = Lane(work.due, one, at_once=3)
+    lane = WorkLoop(work.due, one, at_once=3)
     running = asyncio.create_task(lane.run())
     for number in range(60):
         lane.tell("abcde"[number % 5])
@@ -169,7 +169,7 @@ async def test_a_store_that_is_away_ends_nothing_that_is_under_way() -> None:
         return await work.one(submission_id)
 
     work.waiting.append("a")
-    lane = Lane(away, slow, at_once=2)
+    lane = WorkLoop(away, slow, at_once=2)
     running = asyncio.create_task(lane.run())
     lane.tell("a")
     async with asyncio.timeout(5):

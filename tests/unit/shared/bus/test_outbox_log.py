@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.bus.outbox_log import FIELD, LAST, Numbers, Pace, between, sequence_of
+from shared.bus.outbox_log import FIELD, LAST, LogPace, Numbers, between, sequence_of
 
 
 @given(steps=st.lists(st.one_of(st.none(), st.integers(min_value=1, max_value=30)), max_size=60))
@@ -41,4 +41,4 @@ def test_a_range_holds_the_documents_of_its_batches_and_no_others(
 @pytest.mark.parametrize("wrong", [{"stale": 10.0}, {"renewal": 20.0}, {"lease": 1.0}])
 def test_a_lease_that_would_run_out_under_its_holder_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="lease"):
-        Pace(**wrong)  # type: ignore[arg-type]  # one of the numbers
+        LogPace(**wrong)  # type: ignore[arg-type]  # one of the numbers

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.campaign.fields import text_in
-from shared.campaign.model import MOST_CHARACTERS, Campaign, CampaignError, Channel, Limits
+from shared.campaign.model import MOST_CHARACTERS, Campaign, CampaignError, ChannelEntry, Limits
 
 FILE = Path("my.yaml")
 MINIMAL = """\
@@ -204,10 +204,10 @@ def test_accounts_with_audiences_of_their_own_stand_side_by_side(channels: list[
 
 
 def test_a_channel_takes_its_languages_and_their_regions() -> None:
-    channel = Channel(id="a", kind="website", languages=("sr", "pt-BR"))
+    channel = ChannelEntry(id="a", kind="website", languages=("sr", "pt-BR"))
 
     assert [channel.takes(tag) for tag in ("sr", "sr-Latn", "pt", "pt-BR")] == [True, True, False, True]
-    assert Channel(id="a", kind="website").takes("ka")
+    assert ChannelEntry(id="a", kind="website").takes("ka")
 
 
 def test_a_text_falls_back_to_a_language_that_is_there() -> None:

@@ -14,12 +14,12 @@ from shared.events import Scopes
 from shared.http.problems import Problem
 from shared.identity.tokens import (
     COOKIE,
-    Claims,
     Epochs,
     Guard,
     Issuer,
     OwnKeys,
     Principal,
+    TokenClaims,
     _check_same_site,
     csrf_token,
     jwks,
@@ -168,7 +168,7 @@ class NoChanges(Epochs):
     def __init__(self) -> None:
         pass
 
-    async def refuses(self, claims: Claims) -> bool:
+    async def refuses(self, claims: TokenClaims) -> bool:
         return False
 
 
