@@ -7,13 +7,15 @@ broker's window and the consumers' inboxes make the second one have no effect.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 import structlog
 
 from shared.bus.consuming import Publisher
+from shared.bus.left_over import LeftOvers
 from shared.concurrency.wake_up import woken
 from shared.events import BY_SUBJECT, Event, Topic
 from shared.failures import Failure, attempt
@@ -28,9 +30,11 @@ POLL_SECONDS: Final = 0.5
 LEFT_OVER_AFTER_SECONDS: Final = 2.0
 """An entry this old was left by a process that died, or by an outage."""
 PAGE: Final = 200
+PORTION: Final = 20
+"""Documents named in one query: the server compares each document that it looks at with the whole list."""
+MOST_FRUITLESS: Final = 10
+"""Portions in a row of which nothing could be published: the bus is away, rather than one stream full or one entry bad."""
 PUBLISHING_AT_ONCE: Final = 32
-LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Before any entry: a range with two ends is answered from the index by every server."""
 
 
 def entry(topic: Topic[Any], event: Event, traceparent: str | None = None) -> Document:
@@ -81,6 +85,7 @@ class Relay:
     def __init__(self, collections: Sequence[Collection], publisher: Publisher) -> None:
         self._collections, self._publisher = collections, publisher
         self._nudged: dict[str, set[Any]] = {collection.name: set() for collection in collections}
+        self._left_over = {collection.name: LeftOvers(collection) for collection in collections}
         self._wake = asyncio.Event()
 
     def nudge(self, collection: Collection, *ids: Any) -> None:
@@ -106,28 +111,41 @@ class Relay:
         """Publish everything there is now. Raises what kept an entry from being published."""
         for collection in self._collections:
             self._nudged[collection.name].clear()
-            await self._publish_left_over(collection, timedelta(0))
+            await self._publish_left_over(collection, timedelta(0), whole=True)
 
     async def _publish_nudged(self, collection: Collection) -> None:
-        while ids := list(self._nudged[collection.name])[:PAGE]:
+        while ids := list(islice(self._nudged[collection.name], PORTION)):
             self._nudged[collection.name].difference_update(ids)
             documents = await collection.find({"_id": {"$in": ids}}, {"outbox": 1}).to_list(None)
-            await self._publish_all(collection, documents)
+            failure, _ = await self._publish_all(collection, documents)
+            if failure is not None:
+                raise failure
 
-    async def _publish_left_over(self, collection: Collection, older_than: timedelta) -> None:
-        limit = datetime.now(UTC) - older_than
-        while True:
-            documents = (
-                await collection.find({"outbox_since": {"$gt": LONG_AGO, "$lte": limit}}, {"outbox": 1})
-                .limit(PAGE)
-                .to_list(None)
-            )
-            if not documents:
-                return
-            await self._publish_all(collection, documents)
+    async def _publish_left_over(
+        self, collection: Collection, older_than: timedelta, *, whole: bool = False
+    ) -> None:
+        left_over = self._left_over[collection.name]
+        began, failure, fruitless = left_over.since, None, 0
+        async for documents in left_over.sweep(datetime.now(UTC) - older_than, whole=whole):
+            for portion in _portions(documents):
+                failed, done = await self._publish_all(collection, portion)
+                failure = failure or failed
+                fruitless = 0 if done else fruitless + 1
+                if failure is not None and fruitless >= MOST_FRUITLESS:
+                    break
+            if failure is not None and fruitless >= MOST_FRUITLESS:
+                break
+        if failure is not None:
+            left_over.since = began
+            raise failure
 
-    async def _publish_all(self, collection: Collection, documents: list[Document]) -> None:
-        """Aggregates side by side, the entries of one aggregate in their order."""
+    async def _publish_all(
+        self, collection: Collection, documents: Sequence[Document]
+    ) -> tuple[Exception | None, bool]:
+        """Aggregates side by side, the entries of one aggregate in their order.
+
+        Gives the first failure, and whether anything came of it.
+        """
         gate = asyncio.Semaphore(PUBLISHING_AT_ONCE)
         confirmed: list[str] = []
 
@@ -139,9 +157,8 @@ class Relay:
 
         results = await asyncio.gather(*(attempt(one(document)) for document in documents))
         await _take_out(collection, documents, confirmed)
-        for result in results:
-            if isinstance(result, Failure):
-                raise result.error
+        failures = [result.error for result in results if isinstance(result, Failure)]
+        return next(iter(failures), None), len(failures) < len(documents)
 
 
 async def publish_entry(publisher: Publisher, item: Document) -> None:
@@ -158,7 +175,11 @@ async def publish_entry(publisher: Publisher, item: Document) -> None:
     published(topic.subject)
 
 
-async def _take_out(collection: Collection, documents: list[Document], confirmed: list[str]) -> None:
+def _portions(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:
+    return (documents[start : start + PORTION] for start in range(0, len(documents), PORTION))
+
+
+async def _take_out(collection: Collection, documents: Sequence[Document], confirmed: list[str]) -> None:
     """Remove confirmed entries. Most documents hold one, and are cleared by one write rather than two.
 
     A document without entries was left marked by a relay that died between the two writes; it is unmarked as well.

@@ -28,7 +28,8 @@ from uuid import uuid4
 
 import structlog
 
-from shared.bus.outbox import LONG_AGO, PAGE, PUBLISHING_AT_ONCE
+from shared.bus.left_over import LONG_AGO
+from shared.bus.outbox import PAGE, PUBLISHING_AT_ONCE
 from shared.failures import Failure, Meaning, Unavailable, attempt, meaning_of
 from shared.storage.document import Document
 from shared.storage.mongo import DUPLICATE_KEY, BulkWriteError, Collection, PyMongoError, WriteError

@@ -19,7 +19,8 @@ from services.publisher.deliveries.model import Delivery, Refused
 from services.publisher.deliveries.outgoing import Target, changed, sampled
 from services.publisher.deliveries.publication import Outlet, Publication, Reading
 from services.publisher.deliveries.retry_policy import LANES, Lane
-from shared.bus.outbox import LONG_AGO, appended, embedded, entry, merge
+from shared.bus.left_over import LONG_AGO
+from shared.bus.outbox import appended, embedded, entry, merge
 from shared.events import DELIVERY_CHANGED, REACH_SAMPLED
 from shared.failures import Failure, Meaning, attempt
 from shared.storage.compare_and_set import Race
