@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -77,11 +78,18 @@ class Caller:
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, str], method: str = "POST"
     ) -> tuple[int, bytes]:
         """Status and body of the answer."""
-        parts = urlsplit(self.url)
-        reader, writer = (
-            self._idle.pop() if self._idle else await asyncio.open_connection(parts.hostname, parts.port)
-        )
-        writer.write(request(f"{self.url}{path}", body, headers, method))
+        parts, asked = urlsplit(self.url), request(f"{self.url}{path}", body, headers, method)
+        while self._idle:
+            reader, writer = self._idle.pop()
+            with suppress(asyncio.IncompleteReadError, ConnectionError):  # it was hung up while nobody spoke
+                return await self._said(reader, writer, asked)
+            writer.close()
+        return await self._said(*await asyncio.open_connection(parts.hostname, parts.port), asked)
+
+    async def _said(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: bytes
+    ) -> tuple[int, bytes]:
+        writer.write(asked)
         answer = await _answer(reader)
         self._idle.append((reader, writer))
         return answer
