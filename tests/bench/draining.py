@@ -169,9 +169,7 @@ async def _unsealed(bed: Bed, count: int) -> Drain:
 async def _due(bed: Bed, count: int) -> Drain:
     """Deliveries that are due all at once. The first thousand are drained: with all of them waiting behind."""
     channel = Channel(
-        capabilities=Capabilities(
-            lookup=True, idempotent=True, read_back=False, remove=True, sample=False, rate_per_second=1e6
-        )
+        capabilities=Capabilities(lookup=True, idempotent=True, read_back=False, remove=True, sample=False)
     )
     newsroom = Newsroom(bed.client["publisher"], channel)
     await newsroom.deliveries.prepare()
