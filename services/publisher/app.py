@@ -11,9 +11,9 @@ from services.publisher.channels import registry
 from services.publisher.channels.port import Channel, Post
 from services.publisher.channels.website.site import Site
 from services.publisher.deliveries import handlers, telemetry
-from services.publisher.deliveries.ids import code_of
 from services.publisher.deliveries.publication import Outlet, Publication
 from services.publisher.deliveries.retry_policy import LANES
+from services.publisher.deliveries.short_links import code_of
 from services.publisher.deliveries.store import Deliveries
 from services.publisher.deliveries.verification import Trust
 from services.publisher.desk import api, pages

@@ -23,8 +23,8 @@ from pydantic import (
     model_validator,
 )
 
-from shared.campaign import defaults as campaign_defaults
 from shared.campaign import located_yaml
+from shared.campaign import reasons as default_texts
 from shared.campaign.fields import BaseUrl, Country, Credential, Hashtag, Id, Language, Text
 from shared.campaign.mistakes import Mistake, sentences
 
@@ -71,7 +71,7 @@ class _Part(BaseModel):
 
 def _reason(value: object) -> object:
     if isinstance(value, str):
-        return {"code": value, "text": campaign_defaults.REASONS.get(value, {"en": value})}
+        return {"code": value, "text": default_texts.REASONS.get(value, {"en": value})}
     return value
 
 
@@ -175,11 +175,11 @@ class Campaign(_Part):
     terms_version: str
     """The version of the terms that a volunteer agrees to."""
     reasons: tuple[Annotated[Reason, BeforeValidator(_reason)], ...] = tuple(
-        Reason(code=code, text=text) for code, text in campaign_defaults.REASONS.items()
+        Reason(code=code, text=text) for code, text in default_texts.REASONS.items()
     )
     classes: tuple[SensitiveClass, ...] = tuple(
-        SensitiveClass(id=key, text=text, blur=key in campaign_defaults.BLURRED)
-        for key, text in campaign_defaults.CLASSES.items()
+        SensitiveClass(id=key, text=text, blur=key in default_texts.BLURRED)
+        for key, text in default_texts.CLASSES.items()
     )
     limits: Limits = Limits()
     reported: Mapping[str, Reported] = Field(default_factory=dict)

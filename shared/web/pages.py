@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from shared.campaign import defaults as campaign_defaults
+from shared.campaign import reasons as default_texts
 from shared.campaign.fields import text_in
 from shared.http.problems import Problem
 from shared.identity.tokens import COOKIE, Principal, csrf_token, end_session, set_session
@@ -80,7 +80,7 @@ class Pages:
         mount: str,
         *,
         campaign: Mapping[str, str] | str = "Könüllü",
-        reasons: Mapping[str, Mapping[str, str]] = campaign_defaults.REASONS,
+        reasons: Mapping[str, Mapping[str, str]] = default_texts.REASONS,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.service = service

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from services.publisher.deliveries.ids import code_of, fact_id
 from services.publisher.deliveries.model import Delivery
 from services.publisher.deliveries.publication import Publication, Reading
 from services.publisher.deliveries.sampling import key_of
+from services.publisher.deliveries.short_links import code_of, fact_id
 from shared.events import DeliveryChanged, MediaType, ReachSampled, Snapshot
 
 Target = Callable[[Snapshot], str]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.publisher.channels.port import Capabilities, Sample
-from services.publisher.deliveries.ids import delivery_id
 from services.publisher.deliveries.model import GONE, Delivery, Refused, Rules
 from services.publisher.deliveries.retry_policy import begin
+from services.publisher.deliveries.short_links import delivery_id
 from services.publisher.deliveries.transitions import advance
 from services.publisher.deliveries.triggers import (
     Approved,

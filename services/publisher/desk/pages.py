@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from services.publisher.deliveries.documents import FOR_A_PERSON
-from services.publisher.deliveries.ids import short_link
 from services.publisher.deliveries.model import Delivery
 from services.publisher.deliveries.publication import Publication
+from services.publisher.deliveries.short_links import short_link
 from services.publisher.desk.forms import is_reason, url_in
 from services.publisher.desk.service import EditorialService, sees
 from shared.campaign.model import Campaign

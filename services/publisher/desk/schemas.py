@@ -8,9 +8,9 @@ from pydantic import PlainSerializer, SerializerFunctionWrapHandler, model_seria
 
 from services.publisher.channels.port import Capabilities
 from services.publisher.channels.registry import spec_of
-from services.publisher.deliveries.ids import short_link
 from services.publisher.deliveries.model import Attempt, Delivery
 from services.publisher.deliveries.publication import Publication
+from services.publisher.deliveries.short_links import short_link
 from services.publisher.deliveries.triggers import Retirement
 from services.publisher.dispatch.health import ChannelFinding
 from services.publisher.dispatch.rate_limit import Account

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from services.publisher.channels.port import Post
 from services.publisher.channels.website import paths
-from services.publisher.deliveries.ids import short_link
 from services.publisher.deliveries.model import Delivery
 from services.publisher.deliveries.publication import Publication
+from services.publisher.deliveries.short_links import short_link
 from shared.events import Snapshot
 
 

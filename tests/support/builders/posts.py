@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from services.publisher.channels.port import Post
-from services.publisher.deliveries.ids import code_of
+from services.publisher.deliveries.short_links import code_of
 from shared.events import AiUse, Attribution, Media, Snapshot
 from shared.storage.media import CLEAN, MediaStore
 

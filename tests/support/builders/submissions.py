@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from services.moderation.screening.rules import ClassRule, Policy
-from shared.campaign.defaults import CLASSES, REASONS
+from shared.campaign.reasons import CLASSES, REASONS
 from shared.events import AiUse, Attribution, Consent, Media, SubmissionReceived
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

@@ -1,4 +1,4 @@
-from services.publisher.deliveries.ids import code_of, delivery_id, fact_id, short_link
+from services.publisher.deliveries.short_links import code_of, delivery_id, fact_id, short_link
 
 
 def test_ids_are_derived_and_differ_in_every_part() -> None:

@@ -1,4 +1,4 @@
-"""The capability table of `docs/channels.md`, made from the adapters: `python -m services.publisher.channels.table`."""
+"""The table of `docs/channels.md`, made from the adapters: `python -m services.publisher.channels.capability_table`."""
 
 import sys
 from typing import Final
