@@ -124,10 +124,10 @@ async def test_no_decoder_runs_without_walls_unless_that_is_waived(tmp_path: Pat
 def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys; from pathlib import Path; from services.ingest.media_safety.sandbox import LocalSandbox\n"
-        "from services.ingest.media_safety.model import Limits\n"
+        "from services.ingest.media_safety.model import MediaLimits\n"
         "async def main():\n"
         "    with open(sys.argv[1], 'rb', 0) as s, open(sys.argv[2], 'w+b', 0) as t:\n"
-        "        await LocalSandbox(program='tests.unit.ingest.media_safety.sleeper').run(s, t, Limits())\n"
+        "        await LocalSandbox(program='tests.unit.ingest.media_safety.sleeper').run(s, t, MediaLimits())\n"
         "asyncio.run(main())"
     )
     source, target = tmp_path / "source", tmp_path / "target"
