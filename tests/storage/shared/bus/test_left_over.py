@@ -8,7 +8,6 @@ from typing import Any, Final, cast
 from uuid import uuid4
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.bus import left_over
 from shared.bus.consuming import Publisher
@@ -21,7 +20,6 @@ from shared.storage.mongo import Collection, Cursor, Database, UpdateResult
 
 NOW: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
 MOST: Final = 8
-KEY: Final = Ed25519PrivateKey.generate()
 
 
 class Watched:
@@ -166,7 +164,7 @@ async def test_a_pile_is_read_about_once_however_high_it_is(things: Collection, 
     ]
     await things.insert_many(pile)
     watched, broker = Watched(things), Broker()
-    await Relay([cast("Collection", watched)], cast("Publisher", broker), KEY).drain()
+    await Relay([cast("Collection", watched)], cast("Publisher", broker)).drain()
 
     assert len(broker.taken) == 600
     assert watched.read <= 3 * 600
@@ -186,7 +184,7 @@ async def test_what_cannot_be_published_holds_up_no_other_and_is_tried_again(thi
     await things.insert_many(pile)
     broker = Broker()
     broker.refused = {each["outbox"][0]["event_id"] for each in pile[:25]}
-    relay = Relay([things], cast("Publisher", broker), KEY)
+    relay = Relay([things], cast("Publisher", broker))
 
     with pytest.raises(Unavailable):
         await relay.drain()
