@@ -135,7 +135,10 @@ def test_every_figure_has_its_source_and_time_and_every_picture_its_table(reach:
     page.get_by_label("From", exact=True).fill("2001-01-01")
     page.get_by_label("To", exact=True).fill("2001-01-02")
     page.get_by_role("button", name="Show", exact=True).click()
-    expect(page.get_by_role("heading", name="No reach has been measured yet")).to_be_visible()
+    expect(page.get_by_text("Nothing was measured in these days")).to_be_visible()
+    page.get_by_label("From", exact=True).fill("2001-01-03")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("later than")
     page.get_by_role("link", name="Show all days").click()
     expect(page.get_by_role("heading", name="Hashtag")).to_be_visible()
 
