@@ -48,6 +48,10 @@ def _below(path: str, places: Sequence[str]) -> bool:
     return any(path == place or path.startswith(f"{place}/") for place in places)
 
 
+READ_ON: Final = 4 * 1024 * 1024
+"""Bytes beyond the limit that are read and dropped before the refusal; as many as the gateway lets through."""
+
+
 class BodyLimit:
     """ASGI middleware: answers 413 `body_too_large`. A smaller body is read whole before the application is called."""
 
@@ -66,7 +70,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = headers.get("content-length", "")
-        first = None if announced.isdigit() and int(announced) > most else await _read(receive, most)
+        hopeless = announced.isdigit() and int(announced) > most + READ_ON
+        first = None if hopeless else await _read(receive, most)
         if first is None:
             await _too_large(most)(scope, receive, send)
             return
@@ -79,17 +84,25 @@ class BodyLimit:
 
 
 async def _read(receive: Receive, most: int) -> Message | None:
-    """The body as one message, or nothing when it is longer. A connection that broke is told as it is."""
-    body = bytearray()
+    """The body as one message, or nothing when it is longer. A connection that broke is told as it is.
+
+    What is too long is read on for a while and dropped: a gateway that is still sending hears no answer.
+    """
+    body, size = bytearray(), 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return message
-        body += message.get("body", b"")
-        if len(body) > most:
-            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= most:
+            body += part
+        else:
+            body.clear()
         if not message.get("more_body", False):
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
+            return {"type": "http.request", "body": bytes(body), "more_body": False} if size <= most else None
+        if size > most + READ_ON:
+            return None
 
 
 def _too_large(most: int) -> ASGIApp:
