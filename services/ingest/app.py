@@ -21,7 +21,7 @@ from services.ingest.submissions import pages as submission_pages
 from services.ingest.submissions.portal import Portal
 from services.ingest.submissions.service import SubmissionService
 from services.ingest.submissions.store import Submissions, received_log
-from services.ingest.upload_wiring import wire_uploads
+from services.ingest.uploads.parts import wire_uploads
 from services.ingest.uploads.protocol import UploadLimits
 from services.ingest.validation.choices import Choices
 from services.ingest.validation.rules import SubmissionRules

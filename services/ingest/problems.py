@@ -14,7 +14,5 @@ def invalid(refused: FormRefused, code: str = "submission_invalid") -> Problem:
         422,
         code,
         f"{first.sentence}{more}. Nothing was stored.",
-        errors=[
-            {"field": each.field, "given": each.given, "message": each.mend} for each in refused.mistakes
-        ],
+        errors=[{"field": each.field, "given": each.given, "message": each.fix} for each in refused.mistakes],
     )

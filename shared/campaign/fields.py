@@ -1,10 +1,12 @@
-"""What a single value of the campaign file may be. A refusal says how to mend it."""
+"""What a single value of the campaign file may be. A refusal says how to fix it."""
 
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from shared.text import hashtags
+from shared.text.language_ranges import nearest
 from shared.text.registered import canonical_language, countries
 
 
@@ -27,10 +29,10 @@ def _country(value: str) -> str:
 
 
 def _hashtag(value: str) -> str:
-    if value.startswith("#") or not value or not all(c.isalnum() or c == "_" for c in value):
-        message = f"{value!r} is no hashtag; write letters, digits and _ alone, without the #"
+    if (fix := hashtags.fix(value)) is not None:
+        message = f"{value!r} is {fix}"
         raise ValueError(message)
-    return value
+    return hashtags.without_sign(value)
 
 
 def _base_url(value: str) -> str:
@@ -68,7 +70,9 @@ Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 def text_in(text: Mapping[str, str], language: str) -> str:
     """`text` in `language`, else in its parent language, in English, in whatever there is."""
-    for tag in (language, language.partition("-")[0], "en"):
-        if tag in text:
-            return text[tag]
-    return next(iter(text.values()))
+    return text[said_in(text, language)]
+
+
+def said_in(text: Mapping[str, str], language: str) -> str:
+    """The language that `text_in` answers in."""
+    return nearest(language, text, "en" if "en" in text else next(iter(text)))

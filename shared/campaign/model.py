@@ -3,7 +3,7 @@
     campaign = Campaign.load(settings.campaign_path)
     campaign.channel("tg").secret("token", os.environ)
 
-A mistake raises `CampaignError`, a line each: `file:line: what is wrong with which value; how to mend`.
+A mistake raises `CampaignError`, a line each: `file:line: what is wrong with which value; how to fix`.
 Credentials are names (`env:NAME`, `file:path`), never values, and looked up when a channel needs them.
 """
 
@@ -27,6 +27,7 @@ from shared.campaign import located_yaml
 from shared.campaign import reasons as default_texts
 from shared.campaign.fields import BaseUrl, Country, Credential, Hashtag, Id, Language, Text
 from shared.campaign.mistakes import Mistake, sentences
+from shared.text.language_ranges import in_ranges
 
 ChannelKind = Literal[
     "website",
@@ -154,9 +155,7 @@ class ChannelEntry(_Part):
 
     def takes(self, language: str) -> bool:
         """Whether it carries `language`, a channel for `sr` taking `sr-Latn` too."""
-        return self.languages is None or any(
-            language == tag or language.startswith(f"{tag}-") for tag in self.languages
-        )
+        return self.languages is None or in_ranges(language, self.languages)
 
 
 class Campaign(_Part):

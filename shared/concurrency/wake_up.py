@@ -11,3 +11,19 @@ async def woken(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+class WakeUp:
+    """Wakes every task of this process that waits for it. Nobody's correctness depends on being woken."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def call(self) -> None:
+        """Wake all who wait now."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    def next(self) -> asyncio.Event:
+        """What the next call sets. Take it before looking for work, or a call between the two is missed."""
+        return self._event

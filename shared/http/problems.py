@@ -1,7 +1,7 @@
 """Problem documents (RFC 9457): one shape for every refusal.
 
 Raise `Problem` anywhere below a route. `type` is stable (`urn:konullu:problem:<code>`), `detail` says what was wrong, with
-which value, and how to mend it. No stack trace and no secret ever leaves the process.
+which value, and how to fix it. No stack trace and no secret ever leaves the process.
 """
 
 import json
@@ -25,7 +25,7 @@ RETRY_AFTER_SECONDS = 5
 
 
 class ConfigurationError(Exception):
-    """The process must not start as it is configured. The text says what is wrong and how to mend it."""
+    """The process must not start as it is configured. The text says what is wrong and how to fix it."""
 
 
 class ProblemResponse(JSONResponse):

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic, time
 from typing import Any, Final, Literal, NamedTuple, Protocol, get_args
-from urllib.parse import urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -32,6 +31,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.concurrency.single_flight import SingleFlight
 from shared.events import Role, Scopes, StaffChanged
+from shared.http.origin import is_from_another_site
 from shared.http.problems import Problem
 from shared.storage.mongo import Collection
 from shared.text.language_ranges import in_ranges
@@ -407,8 +407,6 @@ class Guard:
 async def _check_same_site(request: Request, cookie: str) -> None:
     if request.method in SAFE_METHODS:
         return
-    origin = request.headers.get("origin")
-    hosts = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
     given = request.headers.get("x-csrf-token")
     # Forms are sent to pages; what scripts call has no field, and nobody's form is read for one.
     is_page = not request.url.path.startswith("/v1/")
@@ -423,8 +421,8 @@ async def _check_same_site(request: Request, cookie: str) -> None:
     ):
         field_ = (await request.form()).get("csrf")
         given = field_ if isinstance(field_, str) else None
-    foreign = origin is not None and urlsplit(origin).netloc not in hosts
-    if foreign or given is None or not hmac.compare_digest(given.encode(), csrf_token(cookie).encode()):
+    ours = given is not None and hmac.compare_digest(given.encode(), csrf_token(cookie).encode())
+    if is_from_another_site(request) or not ours:
         raise Problem(
             403,
             "csrf",

@@ -1,14 +1,29 @@
-"""Whether a language lies in a range: basic filtering (RFC 4647, 3.3.1), with the macrolanguage decided on. Pure."""
+"""Languages matched (RFC 4647): whether one lies in a range, and which of several is the nearest. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 PART_OF: Final = {"nb": "no", "nn": "no"}
 """Written standards that count as their macrolanguage too: whoever reads Norwegian reads both. No others do."""
 
 
+def primary(tag: str) -> str:
+    """The first subtag, which names the language itself: `sr` of `sr-Latn`."""
+    return tag.partition("-")[0]
+
+
+def nearest(tag: str, there: Container[str], default: str) -> str:
+    """Of what is there, the language itself, else the one it is a variety of; else `default` (lookup, 3.4)."""
+    subtags = tag.split("-")
+    for length in range(len(subtags), 0, -1):
+        if (shorter := "-".join(subtags[:length])) in there:
+            return shorter
+    whole = PART_OF.get(subtags[0])
+    return whole if whole is not None and whole in there else default
+
+
 def in_range(tag: str, language_range: str) -> bool:
-    """Whether `tag` is `language_range` or begins with it at a subtag's end; `*` takes every tag."""
+    """Whether `tag` is `language_range` or begins with it at a subtag's end (basic filtering, 3.3.1); `*` takes all."""
     subtags, wanted = tag.lower().split("-"), language_range.lower().split("-")
     if wanted == ["*"] or subtags[: len(wanted)] == wanted:
         return True

@@ -9,13 +9,14 @@ from typing import Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared.campaign import reasons as default_texts
 from shared.campaign.fields import text_in
 from shared.http.problems import Problem
+from shared.http.redirects import see_other
 from shared.identity.tokens import COOKIE, Principal, csrf_token, end_session, set_session
 from shared.web.assets import Assets
 from shared.web.catalogues import translations
@@ -144,7 +145,7 @@ class Pages:
             return self.render(request, "again.html")
         if problem.status == _UNAUTHENTICATED and request.method == "GET":
             back = urlencode({"next": _here(request)})
-            away = RedirectResponse(f"/sign-in?{back}", 303, headers={"Cache-Control": "no-store"})
+            away = see_other(f"/sign-in?{back}")
             if COOKIE in request.cookies:
                 end_session(away)
             return away

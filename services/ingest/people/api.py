@@ -15,6 +15,7 @@ from services.ingest.people.schemas import (
 )
 from services.ingest.people.service import Opened, Sessions
 from services.ingest.rate_limits import RateLimits
+from shared.http.origin import address_of
 from shared.identity.tokens import Guard, Principal, csrf_token, end_session, jwks, set_session
 
 
@@ -26,21 +27,21 @@ def routes(sessions: Sessions, guard: Guard, limits: RateLimits, public_key: Ed2
     @router.post("/v1/volunteers", status_code=201)
     async def join(body: VolunteerBody, request: Request) -> VolunteerAnswer:
         """Join as a volunteer. The recovery code is shown this once."""
-        limits.write(host_of(request))
+        limits.write(address_of(request))
         return _means(await sessions.register(body.newcomer()))
 
     @router.post("/v1/recovery")
     async def recover(body: RecoveryBody, request: Request) -> VolunteerAnswer:
         """Come back with a recovery code, which is then used up: the answer holds the next."""
-        return _means(await sessions.recover(body.recovery_code, host_of(request)))
+        return _means(await sessions.recover(body.recovery_code, address_of(request)))
 
     @router.post("/v1/sessions", status_code=201)
     async def sign_in(body: SessionBody, request: Request, response: Response) -> SessionAnswer:
         """Open a session in the browser, with a token or a one-time link."""
         if body.token is not None:
-            opened = await sessions.open_with_token(body.token, host_of(request))
+            opened = await sessions.open_with_token(body.token, address_of(request))
         else:
-            opened = await sessions.open_with_link(body.link or "", host_of(request))
+            opened = await sessions.open_with_link(body.link or "", address_of(request))
         set_session(response, opened.token, opened.principal)
         response.headers["Cache-Control"] = "no-store"
         return SessionAnswer(
@@ -62,11 +63,6 @@ def routes(sessions: Sessions, guard: Guard, limits: RateLimits, public_key: Ed2
         return JSONResponse(document, headers={"Cache-Control": "public, max-age=300"})
 
     return router
-
-
-def host_of(request: Request) -> str | None:
-    """The address that a request comes from, as the gateway tells it."""
-    return request.client.host if request.client else None
 
 
 def _means(opened: Opened) -> VolunteerAnswer:

@@ -5,14 +5,15 @@ from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import RedirectResponse
 
 from services.ingest.people.forms import read_newcomer
 from services.ingest.people.service import Opened, Sessions
 from services.ingest.rate_limits import RateLimits
 from services.ingest.validation.choices import Choices
 from services.ingest.validation.form_fields import fields_of
+from shared.http.origin import address_of, is_from_another_site
 from shared.http.problems import Problem
+from shared.http.redirects import see_other
 from shared.identity.tokens import Guard, Principal, end_session, set_session
 from shared.web import Pages
 
@@ -67,12 +68,12 @@ class Doors:
         """The new recovery code, until it has been kept."""
         code = request.cookies.get(CODE_COOKIE)
         if code is None:
-            return _see("/send")
+            return see_other("/send")
         return self._pages.render(request, "code.html", code=code)
 
     async def code_kept(self, who: Principal) -> Response:
         """Forget the code; a newcomer goes on to send something."""
-        response = _see("/send" if await self._has_sent(who) else "/send/new")
+        response = see_other("/send" if await self._has_sent(who) else "/send/new")
         response.delete_cookie(CODE_COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return response
 
@@ -80,7 +81,7 @@ class Doors:
         """Come back with a recovery code; it is used up, and the next one is shown."""
         code = (await request.form()).get("recovery_code")
         try:
-            opened = await self._sessions.recover(code if isinstance(code, str) else "", _host(request))
+            opened = await self._sessions.recover(code if isinstance(code, str) else "", address_of(request))
         except Problem as problem:
             if problem.code != "recovery_code_unknown":
                 raise
@@ -98,9 +99,9 @@ class Doors:
         link, token, onward = (_text(form.get(name)) for name in ("link", "token", "next"))
         try:
             if link:
-                opened = await self._sessions.open_with_link(link, _host(request))
+                opened = await self._sessions.open_with_link(link, address_of(request))
             else:
-                opened = await self._sessions.open_with_token(token, _host(request))
+                opened = await self._sessions.open_with_token(token, address_of(request))
         except Problem as problem:
             if problem.status != 401:  # noqa: PLR2004 - a wrong token or link, of whatever kind
                 raise
@@ -113,7 +114,7 @@ class Doors:
     async def sign_out(self, who: Principal) -> Response:
         """End the session everywhere."""
         await self._sessions.close(who)
-        response = _see("/sign-in?ended")
+        response = see_other("/sign-in?ended")
         end_session(response)
         return response
 
@@ -124,7 +125,7 @@ def routes(doors: Doors, pages: Pages, guard: Guard, limits: RateLimits) -> APIR
     somebody = Annotated[Principal, Depends(guard.any)]
 
     async def from_here(request: Request) -> None:
-        limits.write(_host(request))
+        limits.write(address_of(request))
         _refuse_foreign(request)
 
     entering = [Depends(from_here)]
@@ -175,7 +176,7 @@ def home(who: Principal) -> str:
 
 
 def _enter(opened: Opened, address: str) -> Response:
-    response = _see(address)
+    response = see_other(address)
     set_session(response, opened.token, opened.principal)
     if opened.recovery_code is not None:
         response.set_cookie(
@@ -193,21 +194,11 @@ def _enter(opened: Opened, address: str) -> Response:
 def _refuse_foreign(request: Request) -> None:
     """Forms that open a session carry no token yet, so the browser's word for where they come from must do."""
     site = request.headers.get("sec-fetch-site", "same-origin")
-    origin = request.headers.get("origin")
-    hosts = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
-    if site not in {"same-origin", "none"} or (origin is not None and urlsplit(origin).netloc not in hosts):
+    if site not in {"same-origin", "none"} or is_from_another_site(request):
         raise Problem(
             403, "csrf", "This form was sent from another site. Open the page here and send it again."
         )
 
 
-def _host(request: Request) -> str | None:
-    return request.client.host if request.client else None
-
-
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _see(address: str) -> RedirectResponse:
-    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})

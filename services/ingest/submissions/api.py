@@ -19,6 +19,7 @@ from services.ingest.submissions.schemas import (
 from services.ingest.submissions.service import Receipt, SubmissionService
 from shared.events import as_utc
 from shared.http.json_body import json_body
+from shared.http.origin import address_of
 from shared.http.problems import Problem
 from shared.identity.tokens import Guard, Principal
 from shared.storage.media import MediaStore
@@ -36,7 +37,7 @@ def routes(reception: SubmissionService, guard: Guard, limits: RateLimits, publi
     asking = Annotated[Principal, Depends(guard.any)]
 
     async def limited(request: Request, author: asking) -> Principal:
-        limits.write(request.client.host if request.client else None, author.person_id)
+        limits.write(address_of(request), author.person_id)
         return author
 
     writing = Annotated[Principal, Depends(limited)]

@@ -8,6 +8,7 @@ from services.ingest.submissions.store import Submission
 from services.ingest.validation.form_fields import Fields, all_of, field_of, one
 from services.ingest.validation.rules import Attachment, Draft, FormRefused, SubmissionRules, examine
 from shared.events import AiUse, Attribution, Consent
+from shared.text import hashtags as hashtags_of
 
 Mode = Literal["name", "pseudonym", "anonymous"]
 People = Literal["none", "adults_agreed", "minors_guardian_agreed"]
@@ -70,7 +71,7 @@ class SendForm:
             language=self.language,
             country=self.country,
             section=self.section or None,
-            hashtags=tuple(self.hashtags.split()),
+            hashtags=hashtags_of.written(self.hashtags),
             attachments=tuple(Attachment(file.upload_id, file.alt) for file in self.files),
             attribution=Attribution(mode=mode, text=self.credit if mode == "pseudonym" else None),
             consent=Consent(terms_version=self.terms_version, people_shown=shown, rights=rights),

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from services.ingest.rate_limits import RateLimits
 from services.ingest.submissions.portal import Portal
+from shared.http.origin import address_of
 from shared.identity.tokens import Guard, Principal
 from shared.web import Pages
 
@@ -18,7 +19,7 @@ def routes(portal: Portal, pages: Pages, guard: Guard, limits: RateLimits) -> AP
     anybody = Annotated[Principal | None, Depends(guard.optional)]
 
     async def limited(request: Request, who: somebody) -> Principal:
-        limits.write(request.client.host if request.client else None, who.person_id)
+        limits.write(address_of(request), who.person_id)
         return who
 
     sender = Annotated[Principal, Depends(limited)]

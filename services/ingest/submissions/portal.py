@@ -11,7 +11,6 @@ from typing import Final
 from uuid import uuid4
 
 from fastapi import Request, Response
-from fastapi.responses import RedirectResponse
 
 from services.ingest.media_safety.model import ACCEPTED_TYPES
 from services.ingest.people import codes
@@ -26,6 +25,7 @@ from services.ingest.validation.form_fields import fields_of
 from services.ingest.validation.rules import SubmissionRules
 from shared.campaign.model import Campaign
 from shared.http.problems import Problem
+from shared.http.redirects import see_other
 from shared.identity.tokens import Principal
 from shared.storage.media import MediaStore
 from shared.web import Pages, came_from_elsewhere
@@ -150,7 +150,7 @@ class Portal:
         await self._reception.withdraw(
             who, submission_id, reason if isinstance(reason, str) and reason else None
         )
-        return _see(f"/send/{submission_id}")
+        return see_other(f"/send/{submission_id}")
 
     def _form(
         self,
@@ -188,11 +188,7 @@ def _media(submission_id: str) -> str:
 
 
 def _to_status(receipt: Receipt) -> Response:
-    return _see(f"/send/{receipt.submission_id}?sent")
-
-
-def _see(address: str) -> Response:
-    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
+    return see_other(f"/send/{receipt.submission_id}?sent")
 
 
 def _item(submission: Submission, progress: Progress) -> dict[str, object]:

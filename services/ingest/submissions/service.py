@@ -1,6 +1,6 @@
 """Where authors' wishes arrive, from the API and from pages alike: submit, revise, withdraw, look up.
 
-Everything is refused with a `Problem` that says how to mend it, and then nothing is stored.
+Everything is refused with a `Problem` that says how to fix it, and then nothing is stored.
 """
 
 import hashlib
@@ -8,9 +8,12 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
+
+from pydantic import BaseModel
 
 from services.ingest import telemetry
 from services.ingest.people import codes
@@ -243,17 +246,16 @@ def checked_key(given: str | None) -> str:
 
 
 def fingerprint(draft: Draft) -> str:
-    """SHA-256 of a draft's content, the same however its JSON was written."""
-    content: list[Any] = [
-        draft.title,
-        draft.body,
-        draft.language,
-        draft.country,
-        draft.section,
-        draft.hashtags,
-        [(each.upload_id, each.alt) for each in draft.attachments],
-        (draft.attribution.mode, draft.attribution.text),
-        (draft.consent.terms_version, draft.consent.people_shown, draft.consent.rights),
-        (draft.ai.made, draft.ai.edited),
-    ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    """SHA-256 of a draft's content, every field of it, the same however its JSON was written."""
+    return hashlib.sha256(json.dumps(_values(draft)).encode()).hexdigest()
+
+
+def _values(part: object) -> object:
+    """A value as plain JSON; of what has fields, their values in order."""
+    if isinstance(part, tuple):
+        return [_values(each) for each in part]
+    if isinstance(part, BaseModel):
+        return [_values(value) for _, value in part]
+    if is_dataclass(part):
+        return [_values(getattr(part, field.name)) for field in dataclass_fields(part)]
+    return part

@@ -6,23 +6,22 @@ change is one write. What tells of it is in the same document: the event of a fi
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID, uuid5
 
+from pydantic import TypeAdapter
+
 from services.ingest import telemetry
 from services.ingest.people import codes
-from services.ingest.validation.rules import Attachment, Draft
+from services.ingest.validation.rules import Draft
 from shared.bus import outbox
 from shared.bus.outbox_log import Fate, OutboxLog
 from shared.concurrency.batcher import Batcher
 from shared.events import (
     SUBMISSION_RECEIVED,
     SUBMISSION_WITHDRAWN,
-    AiUse,
-    Attribution,
-    Consent,
     Media,
     SubmissionReceived,
     SubmissionWithdrawn,
@@ -33,6 +32,11 @@ from shared.storage.mongo import Database
 
 EVENTS: Final = UUID("6f3c1c52-5f0e-4a5e-9d0b-0f2f3b7a1c58")
 """Namespace of the ids of events about submissions."""
+
+_DRAFT: Final = TypeAdapter(Draft)
+DRAFT: Final = tuple(field.name for field in fields(Draft))
+DRAFTED: Final = tuple(name for name in DRAFT if name in SubmissionReceived.model_fields)
+"""What an author writes: all of it, and what the event tells as it was written."""
 
 MOST_AT_ONCE: Final = 500
 """Documents of one insert."""
@@ -202,7 +206,7 @@ def events_of(document: Document) -> list[Document]:
 def _received(
     submission_id: str, author_id: str, revision: int, manuscript: Manuscript, now: datetime
 ) -> SubmissionReceived:
-    draft = manuscript.draft
+    written = {name: getattr(manuscript.draft, name) for name in DRAFTED}
     return SubmissionReceived(
         event_id=uuid5(EVENTS, f"{submission_id}:{revision}"),
         occurred_at=now,
@@ -210,53 +214,24 @@ def _received(
         version=revision,
         revision=revision,
         author_id=author_id,
-        title=draft.title,
-        body=draft.body,
-        language=draft.language,
-        country=draft.country,
-        section=draft.section,
-        hashtags=draft.hashtags,
         media=manuscript.media,
-        attribution=draft.attribution,
-        consent=draft.consent,
-        ai=draft.ai,
+        **written,
     )
 
 
 def _revision_document(number: int, manuscript: Manuscript, now: datetime) -> Document:
-    draft = manuscript.draft
     return {
         "number": number,
         "accepted_at": now,
         "key": manuscript.key,
         "fingerprint": manuscript.fingerprint,
-        "title": draft.title,
-        "body": draft.body,
-        "language": draft.language,
-        "country": draft.country,
-        "section": draft.section,
-        "hashtags": list(draft.hashtags),
-        "attachments": [{"upload_id": each.upload_id, "alt": each.alt} for each in draft.attachments],
         "media": [each.model_dump(mode="json") for each in manuscript.media],
-        "attribution": draft.attribution.model_dump(mode="json"),
-        "consent": draft.consent.model_dump(mode="json"),
-        "ai": draft.ai.model_dump(mode="json"),
+        **_DRAFT.dump_python(manuscript.draft, mode="json"),
     }
 
 
 def _revision(document: Document) -> Revision:
-    draft = Draft(
-        title=document["title"],
-        body=document["body"],
-        language=document["language"],
-        country=document["country"],
-        section=document["section"],
-        hashtags=tuple(document["hashtags"]),
-        attachments=tuple(Attachment(each["upload_id"], each["alt"]) for each in document["attachments"]),
-        attribution=Attribution.model_validate(document["attribution"]),
-        consent=Consent.model_validate(document["consent"]),
-        ai=AiUse.model_validate(document["ai"]),
-    )
+    draft = _DRAFT.validate_python({name: document[name] for name in DRAFT if name in document})
     media = tuple(Media.model_validate(each) for each in document["media"])
     manuscript = Manuscript(document["key"], document["fingerprint"], draft, media)
     return Revision(document["number"], document["accepted_at"], manuscript)

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.ingest.media_safety.model import Cleaned, Verdict
-from services.ingest.uploads.bell import Bell
 from services.ingest.uploads.store import Uploads
+from shared.concurrency.wake_up import WakeUp
 from shared.events import Media
 from shared.failures import Unavailable
 from shared.storage.mongo import Collection, Database
@@ -33,7 +33,7 @@ class Leases:
         self._rows: Collection = database["uploads"]
         self._removals: Collection = database["media_removals"]
         self._screened = uploads.screened
-        self.arrived: Bell = uploads.arrived
+        self.arrived: WakeUp = uploads.arrived
         self.seconds = seconds
 
     async def take(self, token: str, now: datetime) -> UploadLease | None:
@@ -114,7 +114,7 @@ class Leases:
             await self._rows.update_one(
                 {"_id": lease.upload_id, "state": "gone"}, {"$set": {"sha256": verdict.sha256}}
             )
-        self._screened.ring()
+        self._screened.call()
         return done.matched_count == 1
 
 

@@ -19,6 +19,7 @@ from services.ingest.media_safety.sandbox import NotIsolated, Sandbox, WorkerFai
 from services.ingest.uploads import telemetry
 from services.ingest.uploads.chunks import Quarantine
 from services.ingest.uploads.leases import Leases, UploadLease
+from shared.concurrency.wake_up import woken
 from shared.failures import Unavailable, attempt, keep_running
 from shared.storage.media import CLEAN, MediaStore, StorageFull
 
@@ -63,9 +64,9 @@ class Screening:
 
     async def _work(self) -> None:
         while True:
-            ring = self._leases.arrived.listen()
+            arrived = self._leases.arrived.next()
             if not await self.step():
-                await self._leases.arrived.heard(ring, IDLE_SECONDS)
+                await woken(arrived, IDLE_SECONDS)
 
     async def drain(self) -> None:
         """Screen until nothing is due."""

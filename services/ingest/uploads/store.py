@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 
 from services.ingest.media_safety.model import MediaRefusal
 from services.ingest.uploads import telemetry
-from services.ingest.uploads.bell import Bell
 from services.ingest.uploads.protocol import Upload, UploadLimits, UploadsHeld, require_quota
+from shared.concurrency.wake_up import WakeUp, woken
 from shared.events import Media
 from shared.http.problems import Problem
 from shared.storage.document import Document
@@ -60,9 +60,9 @@ class Uploads:
     def __init__(self, database: Database, limits: UploadLimits, approved: Approved) -> None:
         self._rows: Collection = database["uploads"]
         self._limits, self._approved = limits, approved
-        self.arrived = Bell()
+        self.arrived = WakeUp()
         """Rings when an upload is complete and waits for its screening."""
-        self.screened = Bell()
+        self.screened = WakeUp()
         """Rings when a screening has ended."""
 
     async def prepare(self) -> None:
@@ -135,7 +135,7 @@ class Uploads:
             await self._rows.update_one(
                 {"_id": upload.id}, {"$set": await self._due(upload, datetime.now(UTC))}
             )
-            self.arrived.ring()
+            self.arrived.call()
 
     async def _due(self, upload: Upload, now: datetime) -> Document:
         """What makes an upload wait for its screening: behind as many others as its owner has waiting already.
@@ -166,7 +166,7 @@ class Uploads:
             return False
         if whole:
             telemetry.upload_completed(upload.id, upload.length)
-            self.arrived.ring()
+            self.arrived.call()
         return True
 
     async def _counts(self, upload_id: str, pieces: Sequence[str]) -> bool:
@@ -195,7 +195,7 @@ class Uploads:
         """
         deadline = monotonic() + wait
         while True:
-            ring = self.screened.listen()
+            screened = self.screened.next()
             found = await self._claimable(list(dict.fromkeys(upload_ids)))
             waiting = [one for one in upload_ids if _must_wait(one, found.get(one), owner)]
             left = deadline - monotonic()
@@ -209,7 +209,7 @@ class Uploads:
                     headers={"Retry-After": "2"},
                     upload_id=waiting[0],
                 )
-            await self.screened.heard(ring, min(left, ASK_AGAIN_SECONDS))
+            await woken(screened, min(left, ASK_AGAIN_SECONDS))
 
     async def _claimable(self, ids: list[str]) -> dict[str, Upload]:
         soon = datetime.now(UTC) + CLAIM_SAFE

@@ -1,13 +1,12 @@
 """What a single field of a submission or a registration may hold. Pure.
 
-Each rule gives the value in canonical form, or raises `Wrong` with a sentence on how to mend it.
+Each rule gives the value in canonical form, or raises `Wrong` with a sentence on how to fix it.
 """
 
 from functools import lru_cache
 from typing import Final
 
-from services.ingest.validation import hashtags
-from shared.text import plain_text
+from shared.text import hashtags, plain_text
 from shared.text.plain_text import is_blank
 from shared.text.registered import canonical_language
 from shared.text.registered import countries as registered_countries
@@ -21,7 +20,7 @@ SHOWN: Final = 60
 
 
 class Wrong(ValueError):
-    """A value that cannot be taken; the text says how to mend it."""
+    """A value that cannot be taken; the text says how to fix it."""
 
 
 @lru_cache(maxsize=1024)
@@ -107,8 +106,8 @@ def credit(given: str | None, mode: str) -> str:
 def hashtag(given: str) -> str:
     """A hashtag without its sign, in NFC."""
     tag = hashtags.without_sign(given)
-    if (mend := hashtags.mend(tag)) is not None:
-        raise Wrong(mend)
+    if (fix := hashtags.fix(tag)) is not None:
+        raise Wrong(fix)
     return text(tag, LONGEST_NAME)
 
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Concatenate, ParamSpec, TypeVar
 
-from services.ingest.validation import fields, hashtags
+from services.ingest.validation import fields
 from services.ingest.validation.fields import Wrong
 from shared.campaign.model import Campaign
 from shared.events import AiUse, Attribution, Consent
+from shared.text import hashtags
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +53,23 @@ class Attachment:
     alt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A submission as its author wrote it; after `examine`, in canonical form."""
+    """A submission as its author wrote it; after `examine`, in canonical form.
+
+    What is stored, what is told and what makes two requests the same follow from these fields and their order: a new
+    one goes to the end.
+    """
 
     title: str
     body: str
     language: str
     country: str
-    attribution: Attribution
-    consent: Consent
     section: str | None = None
     hashtags: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    attribution: Attribution
+    consent: Consent
     ai: AiUse = AiUse()  # noqa: RUF009 - frozen
 
 
@@ -80,16 +85,16 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing to mend: the field, the value as given (shortened), and how to mend it."""
+    """One thing to fix: the field, the value as given (shortened), and how to fix it."""
 
     field: str
     given: str
-    mend: str
+    fix: str
 
     @property
     def sentence(self) -> str:
         """The mistake for people."""
-        return f"{self.field}: {self.mend} (given: {self.given})"
+        return f"{self.field}: {self.fix} (given: {self.given})"
 
 
 @dataclass(frozen=True, slots=True)

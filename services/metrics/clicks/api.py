@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.metrics.clicks.service import ShortLinks, Visit
 from shared.http.head import asked_method
+from shared.http.origin import address_of
 from shared.http.problems import Problem
 from shared.web.pages import Pages
 from shared.web.route import answering_with
@@ -25,7 +26,7 @@ def redirect_routes(links: ShortLinks, pages: Pages) -> APIRouter:
     @router.get("/r/{code:path}", status_code=302, response_class=Response)
     async def follow(code: str, request: Request) -> Response:
         """Lead on, and count one click of a person. Nothing about the person is kept."""
-        host = request.client.host if request.client else None
+        host = address_of(request)
         target = await links.follow(Visit(code, asked_method(request), request.headers, host))
         return Response(status_code=302, headers={**NOT_KEPT, "Location": target})
 

@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
+
+from pydantic import TypeAdapter
 
 from services.moderation.cases import audit_trail as chain
 from services.moderation.cases.rules import CaseApproved, Content, Plan, Standing
 from services.moderation.screening.rules import Risk, Signal
-from shared.events import AiUse, Attribution, CaseChanged, CaseState, Consent, Media
+from shared.events import AiUse, Attribution, CaseChanged, CaseState, Consent
 from shared.storage.document import Document
+
+_CONTENT: Final = TypeAdapter(Content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +121,8 @@ class Case:
 
 def content_document(content: Content) -> Document:
     """Content as it is stored."""
-    return {
-        "title": content.title,
-        "body": content.body,
-        "language": content.language,
-        "hashtags": list(content.hashtags),
-        "media": [media.model_dump(mode="json") for media in content.media],
-    }
+    document: Document = _CONTENT.dump_python(content, mode="json")
+    return document
 
 
 def standing_fields(standing: Standing) -> Document:
@@ -152,13 +152,7 @@ def record_document(record: Record) -> Document:
 
 
 def _content(document: Document) -> Content:
-    return Content(
-        document["title"],
-        document["body"],
-        document["language"],
-        tuple(document["hashtags"]),
-        tuple(Media.model_validate(media) for media in document["media"]),
-    )
+    return _CONTENT.validate_python(document)
 
 
 def _plan(document: Document) -> Plan:

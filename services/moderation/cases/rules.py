@@ -2,16 +2,17 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 import rfc8785
 
 from services.moderation.screening.rules import Policy, Wording, judge, read
 from services.moderation.screening.text_scan import words
-from shared.events import Approval, CaseState, Media, as_utc
+from shared.events import Approval, CaseState, Media, Snapshot, SubmissionReceived, Value, as_utc
 from shared.text.differences import common_stretches
+from shared.text.hashtags import without_repetition
 from shared.text.plain_text import is_blank, no_text, normal, over_lines
 
 Verdict = Literal["approve", "reject", "request_changes", "escalate"]
@@ -28,7 +29,7 @@ SMALL_AT_MOST: Final = 60
 
 
 class DecisionRefused(Exception):
-    """The decision does not hold. `code` is stable, `detail` says how to mend it, `field` where."""
+    """The decision does not hold. `code` is stable, `detail` says how to fix it, `field` where."""
 
     def __init__(self, code: str, detail: str, field: str = "") -> None:
         super().__init__(detail)
@@ -44,6 +45,11 @@ class Content:
     language: str
     hashtags: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
+
+    @classmethod
+    def of(cls, told: SubmissionReceived | Snapshot) -> Self:
+        """The same, as an event tells it."""
+        return cls(**{field.name: getattr(told, field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +133,23 @@ class Outcome:
 
 
 def digest(content: Content, plan: Plan) -> str:
-    """SHA-256, in hexadecimal, of all that an approval approves."""
+    """SHA-256, in hexadecimal, of all that an approval approves: every field of both."""
+    order = None if plan.channels is None else tuple(sorted(plan.channels))
     whole: dict[str, Any] = {
-        "title": content.title,
-        "body": content.body,
-        "language": content.language,
-        "hashtags": list(content.hashtags),
-        "media": [media.model_dump(mode="json") for media in content.media],
-        "channels": None if plan.channels is None else sorted(plan.channels),
-        "publish_at": plan.publish_at and as_utc(plan.publish_at),
+        field.name: _plain(getattr(part, field.name))
+        for part in (content, replace(plan, channels=order))
+        for field in fields(part)
     }
     return hashlib.sha256(rfc8785.dumps(whole)).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """A value as plain JSON."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Value):
+        return value.model_dump(mode="json")
+    return as_utc(value) if isinstance(value, datetime) else value
 
 
 def small(sent: Content, content: Content) -> bool:
@@ -279,11 +291,12 @@ def edited(content: Content, edits: Edits, policy: Policy) -> Content:
         )
     body = content.body if edits.body is None else _written("edits.body", edits.body, policy.body)
     alts = {sha256: _written("edits.alts", alt, policy.alt) for sha256, alt in alts.items()}
+    language = edits.language or content.language
     after = Content(
         title,
         body,
-        edits.language or content.language,
-        content.hashtags if edits.hashtags is None else edits.hashtags,
+        language,
+        content.hashtags if edits.hashtags is None else without_repetition(edits.hashtags, language),
         tuple(
             media.model_copy(update={"alt": alts[media.sha256]}) if media.sha256 in alts else media
             for media in content.media

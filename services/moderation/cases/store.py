@@ -465,7 +465,7 @@ def _new(arrival: Arrival, place: Document, now: datetime) -> Document:
 
 def _received(arrival: Arrival, state: CaseState) -> Document:
     event, finding = arrival.event, arrival.finding
-    content = Content(event.title, event.body, event.language, event.hashtags, event.media)
+    content = Content.of(event)
     standing = Standing(state, event.author_id, content, Plan(), finding.classes)
     fields = standing_fields(standing)
     return {
@@ -488,7 +488,7 @@ def _received(arrival: Arrival, state: CaseState) -> Document:
 def _received_entry(
     last: chain.AuditEntry | None, event: SubmissionReceived, fields: Document, now: datetime
 ) -> chain.AuditEntry:
-    content = Content(event.title, event.body, event.language, event.hashtags, event.media)
+    content = Content.of(event)
     return chain.append(
         last,
         case=event.subject_id,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -227,21 +227,19 @@ class Decisions:
 
 
 def _snapshot(case: Case, outcome: Outcome) -> Snapshot:
-    content = outcome.content
+    approved = {
+        field.name: getattr(part, field.name)
+        for part in (outcome.content, outcome.plan)
+        for field in fields(part)
+    }
     return Snapshot(
         submission_id=case.id,
         revision=case.revision,
-        title=content.title,
-        body=content.body,
-        language=content.language,
         country=case.country,
         section=case.section,
-        hashtags=content.hashtags,
-        media=content.media,
         attribution=case.attribution,
         ai=case.ai,
-        channels=outcome.plan.channels,
-        publish_at=outcome.plan.publish_at,
+        **approved,
     )
 
 

@@ -10,6 +10,7 @@ from services.moderation.cases.rules import Content, Decision, Edits
 from services.moderation.decisions.service import fingerprint_of
 from shared.events import Country, Sha256
 from shared.http.problems import Problem
+from shared.text import hashtags
 from shared.text.registered import canonical_language
 
 
@@ -19,6 +20,14 @@ def _tag(value: str) -> str:
         message = f"{value!r} is not a registered language; give a BCP 47 tag such as az, tr or sr-Latn"
         raise ValueError(message)
     return canonical
+
+
+def _hashtag(value: str) -> str:
+    tag = hashtags.without_sign(value)
+    if (fix := hashtags.fix(tag)) is not None:
+        message = f"{value!r} is {fix}"
+        raise ValueError(message)
+    return tag
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -34,7 +43,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Tag = Annotated[str, StringConstraints(max_length=35), AfterValidator(_tag)]
 Short = Annotated[str, StringConstraints(max_length=64)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-Hashtag = Annotated[str, StringConstraints(pattern=r"^\w{1,100}$")]
+Hashtag = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_hashtag)]
 
 
 class Body(BaseModel):
@@ -133,9 +142,9 @@ def _edits(form: FormData, content: Content) -> dict[str, Any] | None:
         if value != _lines(getattr(content, field)):
             edits[field] = value
     if "hashtags" in form:
-        hashtags = tuple(word.lstrip("#") for word in str(form["hashtags"]).replace(",", " ").split())
-        if hashtags != content.hashtags:
-            edits["hashtags"] = hashtags
+        tags = hashtags.written(str(form["hashtags"]))
+        if tags != content.hashtags:
+            edits["hashtags"] = tags
     alts = {
         media.sha256: alt
         for media in content.media

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
@@ -23,6 +23,7 @@ from shared.campaign.model import Campaign
 from shared.events import Sha256, as_utc
 from shared.http.cursors import Cursor
 from shared.http.problems import Problem
+from shared.http.redirects import see_other
 from shared.identity.tokens import Guard, Principal
 from shared.web import Pages
 
@@ -148,8 +149,8 @@ class Console:
         if form.get("then") == "next":
             claim = await self.desk.claim(reader_of(principal))
             if claim is not None:
-                return away(f"{HOME}/cases/{claim.case.id}?done={case_id}")
-        return away(f"{HOME}?done={case_id}")
+                return see_other(f"{HOME}/cases/{claim.case.id}?done={case_id}")
+        return see_other(f"{HOME}?done={case_id}")
 
 
 NOT_CARRIED: Final = frozenset({"csrf", "claim_token", "verdict", "submission_id", "kept"})
@@ -201,11 +202,6 @@ def edits_shown(sent: Content, content: Content) -> list[dict[str, Any]]:
     ]
 
 
-def away(url: str) -> Response:
-    """To another page, after something was done."""
-    return RedirectResponse(url, 303, headers={"Cache-Control": "no-store"})
-
-
 def routes(console: Console, guard: Guard) -> APIRouter:
     """The console's routes."""
     router = console.pages.router()
@@ -244,7 +240,7 @@ def routes(console: Console, guard: Guard) -> APIRouter:
             if claim is not None:
                 return await console.case(request, principal, claim.case, given=form)
         given = await console.desk.claim(reader_of(principal, languages, countries), case_id)
-        return away(f"{HOME}/cases/{given.case.id}" if given else f"{HOME}?nothing=1")
+        return see_other(f"{HOME}/cases/{given.case.id}" if given else f"{HOME}?nothing=1")
 
     @router.get(f"{HOME}/cases/{{case_id}}")
     async def case(request: Request, case_id: str, principal: Moderator) -> Response:
@@ -268,13 +264,13 @@ def _lease_routes(router: APIRouter, console: Console, moderator: Any) -> APIRou
         until = await console.desk.renew(token, principal)
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse({"lease_expires_at": as_utc(until)})
-        return away(f"{HOME}/cases/{case_id}")
+        return see_other(f"{HOME}/cases/{case_id}")
 
     @router.post(f"{HOME}/cases/{{case_id}}/release")
     async def release(request: Request, principal: moderator) -> Response:
         token = str((await request.form()).get("claim_token", ""))
         await console.desk.claims.release(token, principal.person_id)
-        return away(HOME)
+        return see_other(HOME)
 
     return router
 
@@ -290,7 +286,7 @@ def _published_routes(router: APIRouter, console: Console, moderator: Any) -> AP
             missing = Problem(422, "recall_reason_missing", "A reason is needed.", field="reason")
             return await console.case(request, principal, found, problem=missing)
         await console.desk.recall(case_id, principal, reason)
-        return away(f"{HOME}/cases/{case_id}?recalled=1")
+        return see_other(f"{HOME}/cases/{case_id}?recalled=1")
 
     @router.post(f"{HOME}/cases/{{case_id}}/reopen")
     async def reopen(request: Request, case_id: str, principal: moderator) -> Response:
@@ -302,6 +298,6 @@ def _published_routes(router: APIRouter, console: Console, moderator: Any) -> AP
             missing = Problem(422, "recall_reason_missing", "A reason is needed.", field="reopen-reason")
             return await console.case(request, principal, found, problem=missing)
         await console.desk.reopen(case_id, principal, reason)
-        return away(f"{HOME}/cases/{case_id}")
+        return see_other(f"{HOME}/cases/{case_id}")
 
     return router

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from shared.text.folding import folded
+from shared.text.language_ranges import primary
+from shared.text.plain_text import normal
+
 EXCERPT: Final = 24
 """Characters shown on either side of what was found."""
-DOTTED: Final = frozenset({"az", "tr", "tt", "kk", "ba", "crh", "gag"})
-"""Languages whose capital of i is İ and whose ı is a letter of its own."""
 UNSPACED: Final = frozenset({"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"})
 """Scripts that write without spaces between words."""
 SCRIPT_OF: Final = {
@@ -59,17 +61,17 @@ class Folded:
 
     def __init__(self, text: str, language: str) -> None:
         self.text, self.language = text, language
-        folded: list[str] = []
+        pieces: list[str] = []
         self._places: list[int] = []
         for place, character in enumerate(text):
-            for piece in _folded(character, language.partition("-")[0] in DOTTED):
-                folded.append(piece)
+            for piece in folded(character, language):
+                pieces.append(piece)
                 self._places.append(place)
-        self.folded = "".join(folded)
+        self.folded = "".join(pieces)
 
     def occurrences(self, word: str) -> Iterator[Found]:
         """Where `word`, a word or phrase of the language, stands as a word of its own."""
-        needle = Folded(unicodedata.normalize("NFC", word), self.language).folded
+        needle = Folded(normal(word), self.language).folded
         if not needle.strip():
             return
         before = "" if script(needle[0]) in UNSPACED else r"(?<!\w)"
@@ -77,14 +79,6 @@ class Folded:
         pattern = before + r"\s+".join(re.escape(part) for part in needle.split()) + after
         for match in re.finditer(pattern, self.folded):
             yield found(self.text, self._places[match.start()], self._places[match.end() - 1] + 1)
-
-
-@lru_cache(maxsize=4096)
-def _folded(character: str, dotted: bool) -> str:  # noqa: FBT001 — one of two sets of rules
-    if dotted and character in "Iİ":
-        return "ı" if character == "I" else "i"
-    pieces = unicodedata.normalize("NFKC", character).casefold()
-    return "".join(piece for piece in pieces if piece != "\u0307" and unicodedata.category(piece) != "Cf")
 
 
 @lru_cache(maxsize=4096)
@@ -103,8 +97,8 @@ def words(text: str) -> Iterator[str]:
 
 def expected_script(language: str) -> str | None:
     """The one script of a language tag, if it has one."""
-    primary, *rest = language.split("-")
-    return next((SUBTAGS[tag] for tag in rest if tag in SUBTAGS), _SCRIPTS.get(primary))
+    written = (SUBTAGS[tag] for tag in language.split("-")[1:] if tag in SUBTAGS)
+    return next(written, _SCRIPTS.get(primary(language)))
 
 
 def scripts(text: str) -> Counter[str]:

@@ -24,6 +24,7 @@ from services.publisher.deliveries.triggers import (
     Retirement,
 )
 from shared.events import Snapshot, Tombstone
+from shared.text.language_ranges import in_ranges
 
 _ANY = Rules(Capabilities(lookup=False, idempotent=False, read_back=False, remove=False, sample=False))
 """For happenings that do not depend on the channel."""
@@ -42,9 +43,7 @@ class Outlet:
 
     def takes(self, language: str) -> bool:
         """Whether it carries `language`; a channel for `sr` takes `sr-Latn` too."""
-        if self.languages is None:
-            return True
-        return any(language == tag or language.startswith(f"{tag}-") for tag in self.languages)
+        return self.languages is None or in_ranges(language, self.languages)
 
 
 @dataclass(frozen=True, slots=True)

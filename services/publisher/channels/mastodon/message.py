@@ -11,6 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from services.publisher.channels.port import Post
 from services.publisher.rendering.text import caption
+from shared.text.language_ranges import primary
 
 CHARACTERS: Final = 500
 """Of a status, where a server is not set otherwise."""
@@ -29,8 +30,7 @@ def status_for(post: Post, limit: int = CHARACTERS) -> dict[str, str]:
     text = caption(
         post.snapshot, post.short_link, limit=limit, measure=characters, cut=bool(post.snapshot.media)
     )
-    primary = post.language.partition("-")[0].lower()
-    return {"status": text.text, "visibility": "public", "language": primary}
+    return {"status": text.text, "visibility": "public", "language": primary(post.language).lower()}
 
 
 def idempotency_key(post: Post) -> str:

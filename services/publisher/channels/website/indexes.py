@@ -138,14 +138,14 @@ def _paged(
 def _tags(items: Sequence[Item]) -> dict[str, list[Item]]:
     tags: dict[str, list[Item]] = {}
     for item in items:
-        for key in {paths.tag_key(tag): None for tag in item.hashtags}:
+        for key in item.tags:
             tags.setdefault(key, []).append(item)
     return tags
 
 
 def _text(tagged: Sequence[Item], key: str) -> str:
     """A hashtag as its newest item writes it."""
-    return next((tag for tag in tagged[-1].hashtags if paths.tag_key(tag) == key), key)
+    return tagged[-1].tags[key]
 
 
 def _all_tags(items: Sequence[Item]) -> tuple[tuple[str, str, int], ...]:

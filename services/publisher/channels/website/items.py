@@ -10,6 +10,7 @@ from services.publisher.channels.port import Post
 from services.publisher.channels.website import paths
 from services.publisher.rendering.text import shortened
 from shared.events import AiUse, Attribution, Media, Value
+from shared.text.hashtags import by_key
 
 SUMMARY = 220
 """Characters of a card's teaser."""
@@ -70,6 +71,11 @@ class Item(Value):
             published_at=earlier.published_at if earlier is not None else began,
             corrections=corrections,
         )
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Its hashtags as it writes them, each once, by their comparison keys."""
+        return by_key(self.hashtags, self.language)
 
     @property
     def path(self) -> str:

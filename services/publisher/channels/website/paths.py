@@ -5,11 +5,12 @@ written, stays the same through corrections, and short links and partners may ca
 """
 
 import re
-import unicodedata
 from base64 import b32encode
 from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
+
+from shared.text.hashtags import belongs
 
 ITEMS: Final = "_items/"
 """Records of what is published: the source of every index. The gateway does not serve them."""
@@ -76,16 +77,9 @@ def redirect(code: str) -> str:
     return f"go/{code}/"
 
 
-def tag_key(tag: str) -> str:
-    """What a hashtag is compared by: `Xalça`, `XALÇA` and `xalça` are one, whatever the language."""
-    return unicodedata.normalize("NFC", tag).replace("İ", "i").casefold()
-
-
 def tag(key: str, language: str | None = None) -> str:
-    """The page of a hashtag, over all languages or in one."""
-    slug = "".join(letter if letter.isalnum() or letter in "_-\u200c" else "-" for letter in key)
-    if len(slug.encode()) > _SLUG_BYTES or slug.strip("-") == "":
-        slug = code_of(key)
+    """The page of a hashtag by its comparison key, over all languages or in one. Distinct keys have distinct pages."""
+    slug = key if key and all(map(belongs, key)) and len(key.encode()) <= _SLUG_BYTES else code_of(key)
     return f"{language}/tags/{slug}/" if language else f"tags/{slug}/"
 
 

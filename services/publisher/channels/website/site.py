@@ -18,6 +18,7 @@ from services.publisher.channels.website.pages import Masthead, SitePages
 from services.publisher.channels.website.shelf import Shelf
 from shared.campaign.model import Campaign
 from shared.storage.media import MediaStore
+from shared.text.hashtags import comparison_key
 
 __all__ = ["Lingering", "Site", "marker", "masthead_of"]
 
@@ -152,7 +153,7 @@ class Site:
             left.append(page)
         if not gone:
             return left
-        tags = [paths.tag_key(tag) for tag in post.snapshot.hashtags]
+        tags = [comparison_key(tag, language) for tag in post.snapshot.hashtags]
         fronts = [paths.front(None), paths.front(language)]
         fronts += [paths.tag(key, each) for key in tags for each in (None, language)]
         indexes = [*map(paths.file_of, fronts), *(f"{language}/{feed}" for feed in _FEEDS), "sitemap.xml"]

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from services.ingest.media_safety.model import ACCEPTED_TYPES, ADVICE
-from services.ingest.uploads.bell import Bell
 from services.ingest.uploads.cleanup import orphans
 from services.ingest.uploads.protocol import (
     UploadLimits,
@@ -127,16 +126,6 @@ NAMES = ["0-aa", "0-bb", "10-aa", "20-cc"]
 )
 def test_only_pieces_that_can_never_count_are_lost(row: dict[str, object] | None, lost: list[str]) -> None:
     assert orphans(row, NAMES) == lost
-
-
-async def test_a_ring_between_looking_and_waiting_is_heard() -> None:
-    bell = Bell()
-    ring = bell.listen()
-    bell.ring()
-
-    await bell.heard(ring, 5)
-
-    assert ring.is_set()
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ DRAFT = Draft(
 def mistakes(draft: Draft) -> dict[str, str]:
     examined = examine(draft, RULES)
     assert isinstance(examined, FormRefused), examined
-    return {mistake.field: mistake.mend for mistake in examined.mistakes}
+    return {mistake.field: mistake.fix for mistake in examined.mistakes}
 
 
 def taken(draft: Draft) -> Draft:
@@ -140,7 +140,7 @@ def test_whatever_is_taken_is_taken_again_unchanged(
         assert examined == examine(examined, RULES)
     else:
         assert examined.mistakes
-        assert all(mistake.mend and mistake.given.isprintable() for mistake in examined.mistakes)
+        assert all(mistake.fix and mistake.given.isprintable() for mistake in examined.mistakes)
 
 
 @pytest.mark.parametrize(

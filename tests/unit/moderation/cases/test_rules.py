@@ -1,7 +1,7 @@
 """Who may decide what, and what follows."""
 
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import fields, make_dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from services.moderation.cases.rules import (
     digest,
     small,
 )
-from shared.events import CaseState
+from shared.events import CaseState, Media, Snapshot, SubmissionReceived
 from tests.support.builders.submissions import NOW, POLICY, photo
 
 CONTENT = Content("Nar bayramı", "Göyçayda nar bayramı keçirildi.", "az", ("nar",), (photo(),))
@@ -284,3 +284,81 @@ def test_what_a_moderator_writes_is_kept_as_what_an_author_writes() -> None:
     outcome = rule(PLAIN, Decision("approve", edits=Edits(body="e\u0301\n\n\u2067\u0639\u2069  x")))
 
     assert outcome.content.body == "\u00e9\n\n\u2067\u0639\u2069  x"
+
+
+VIDEO = Media(sha256="b" * 64, type="video/mp4", bytes=10, width=2, height=3, duration=1.5)
+FOUR_HOURS_EAST = timezone(timedelta(hours=4))
+
+
+@pytest.mark.parametrize(
+    ("content", "plan", "stored"),
+    [
+        (
+            Content("T", "B", "az"),
+            Plan(),
+            "a4d87bfd76cd6d2b693c98fed5e111bcda8266e5d78e8d15f3f217f93c5f69c6",
+        ),
+        (
+            Content("T", "B", "az"),
+            Plan(()),
+            "d243ad2d0030c44b8a295784ad1dd4ba897d86969564c920efbfe8108dded81f",
+        ),
+        (
+            Content(
+                "T",
+                "B",
+                "az",
+                ("b", "a"),
+                (
+                    Media(sha256="a" * 64, type="image/jpeg", bytes=10, width=2, height=3, alt="x"),
+                    VIDEO,
+                ),
+            ),
+            Plan(("tg", "site"), datetime(2026, 5, 28, 12, 0, tzinfo=FOUR_HOURS_EAST)),
+            "51a8bdadd3155c4dfe495121fb1707b6ed835ed0e3dbb5cb5e36966a50d99c43",
+        ),
+    ],
+)
+def test_approvals_that_were_stored_by_earlier_versions_still_hold(
+    content: Content, plan: Plan, stored: str
+) -> None:
+    assert digest(content, plan) == stored
+
+
+@pytest.mark.parametrize("field", [field.name for field in (*fields(Content), *fields(Plan))])
+def test_an_approval_covers_every_field(field: str) -> None:
+    content, plan = Content("T", "B", "az"), Plan()
+    other = {
+        "title": "U",
+        "body": "C",
+        "language": "tr",
+        "hashtags": ("a",),
+        "media": (VIDEO,),
+        "channels": ("site",),
+        "publish_at": datetime(2026, 5, 28, 12, 0, tzinfo=UTC),
+    }[field]
+    changed = (
+        (replace(content, **{field: other}), plan)
+        if hasattr(content, field)
+        else (
+            content,
+            replace(plan, **{field: other}),
+        )
+    )
+
+    assert digest(*changed) != digest(content, plan)
+
+
+def test_a_field_that_content_gets_one_day_is_approved_too() -> None:
+    later = make_dataclass("later", [("summary", str, "")], bases=(Content,), frozen=True)
+
+    assert digest(later("T", "B", "az", summary="one"), Plan()) != digest(
+        later("T", "B", "az", summary="two"), Plan()
+    )
+
+
+def test_events_tell_all_that_is_approved() -> None:
+    approved = {field.name for field in (*fields(Content), *fields(Plan))}
+
+    assert approved <= set(Snapshot.model_fields)
+    assert {field.name for field in fields(Content)} <= set(SubmissionReceived.model_fields)

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from shared.concurrency.wake_up import woken
+from shared.concurrency.wake_up import WakeUp, woken
 
 
 async def test_what_was_set_before_is_heard_at_once_even_without_time() -> None:
@@ -33,3 +33,12 @@ async def test_being_cancelled_is_not_taken_for_the_end_of_the_time() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_a_call_between_looking_and_waiting_is_not_missed() -> None:
+    wake_up = WakeUp()
+    called = wake_up.next()
+    wake_up.call()
+
+    assert await woken(called, 5)
+    assert not wake_up.next().is_set()

@@ -1,0 +1,37 @@
+"""Letter case, as each language pairs its letters. Pure.
+
+In Azerbaijani, Turkish and their kin I pairs with ı and İ with i, which the default rules of Unicode mix up. Folded text
+is for comparing alone and is never shown.
+"""
+
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+from shared.text.language_ranges import primary
+
+DOTTED_LANGUAGES: Final = frozenset({"az", "tr", "tt", "kk", "ba", "crh", "gag"})
+"""Languages whose capital of i is İ and whose ı is a letter of its own."""
+_DOTTED: Final = str.maketrans({"I": "ı", "İ": "i"})
+_DOT_ABOVE: Final = "\u0307"
+
+
+def lowered(text: str, language: str) -> str:
+    """The text in small letters, by the language's rules."""
+    return (text.translate(_DOTTED) if primary(language) in DOTTED_LANGUAGES else text).lower()
+
+
+def folded(character: str, language: str) -> str:
+    """One character made ready for comparison: case folded by the language's rules, compatibility forms unified.
+
+    It may become several characters, or none where nothing of it is visible.
+    """
+    return _folded(character, primary(language) in DOTTED_LANGUAGES)
+
+
+@lru_cache(maxsize=4096)
+def _folded(character: str, dotted: bool) -> str:  # noqa: FBT001 — one of two sets of rules
+    if dotted and character in "Iİ":
+        return "ı" if character == "I" else "i"
+    pieces = unicodedata.normalize("NFKC", character).casefold()
+    return "".join(piece for piece in pieces if piece != _DOT_ABOVE and unicodedata.category(piece) != "Cf")
