@@ -23,8 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from shared.campaign import located_yaml
-from shared.campaign import reasons as default_texts
+from shared.campaign import defaults, located_yaml
 from shared.campaign.fields import BaseUrl, Country, Credential, Hashtag, Id, Language, Text
 from shared.campaign.mistakes import Mistake, sentences
 from shared.text.language_ranges import in_ranges
@@ -72,7 +71,7 @@ class _Part(BaseModel):
 
 def _reason(value: object) -> object:
     if isinstance(value, str):
-        return {"code": value, "text": default_texts.REASONS.get(value, {"en": value})}
+        return {"code": value, "text": defaults.REASONS.get(value, {"en": value})}
     return value
 
 
@@ -133,7 +132,7 @@ class Limits(_Part):
 
 
 class Reported(_Part):
-    """A figure that somebody else stated: shown with its source, never mixed with what was counted."""
+    """A figure that others stated, with its source; never mixed with what was counted."""
 
     value: Annotated[int, Field(ge=0)]
     source: str
@@ -174,11 +173,10 @@ class Campaign(_Part):
     terms_version: str
     """The version of the terms that a volunteer agrees to."""
     reasons: tuple[Annotated[Reason, BeforeValidator(_reason)], ...] = tuple(
-        Reason(code=code, text=text) for code, text in default_texts.REASONS.items()
+        Reason(code=code, text=text) for code, text in defaults.REASONS.items()
     )
     classes: tuple[SensitiveClass, ...] = tuple(
-        SensitiveClass(id=key, text=text, blur=key in default_texts.BLURRED)
-        for key, text in default_texts.CLASSES.items()
+        SensitiveClass.model_validate(each) for each in defaults.CLASSES
     )
     limits: Limits = Limits()
     reported: Mapping[str, Reported] = Field(default_factory=dict)

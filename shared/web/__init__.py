@@ -47,12 +47,12 @@ inline script, style or handler is allowed (the CSP refuses them): behaviour han
 `data-refresh="20"` renews an element with an id every 20 s, `data-countdown="<time>"` counts down,
 `data-copy` copies, `data-once` stops a double tap.
 
-**Languages**: `?lang=`, then the cookie `konullu_lang`, then Accept-Language; az, en, tr, ru. Catalogues
-are `locale/<lang>/messages.po`, read at start-up. `python -m shared.web.extraction` extracts and updates
-them.
+**Languages**: `?lang=`, then the cookie `konullu_lang`, then Accept-Language; every language that has a catalogue
+`locale/<lang>/messages.po`, read at start-up. `python -m shared.web.extraction` extracts and updates them.
 """
 
-from shared.web.language import LANGUAGES, direction
+from shared.web.catalogues import LANGUAGES
+from shared.web.language import direction
 from shared.web.pages import Pages, came_from_elsewhere
 
 __all__ = ["LANGUAGES", "Pages", "came_from_elsewhere", "direction"]

@@ -10,17 +10,20 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal
 
+from shared.text.folding import lowered
+
 _STEP: Final = 1024
 _UNITS: Final = ("B", "KB", "MB", "GB")
 _ANY: Final = 7
 _FIRST_WITH_FRACTION: Final = 2
-_ALPHABETS: Final[Mapping[str, str]] = {
-    "az": " abcçdeəfgğhxıijkqlmnoöprsştuüvwyz",
-    "en": " abcdefghijklmnopqrstuvwxyz",
-    "tr": " abcçdefgğhıijklmnoöpqrsştuüvwxyz",
-    "ru": " абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
+_ZEROS: Final[Mapping[str, int]] = {
+    "arab": 0x0660,
+    "arabext": 0x06F0,
+    "beng": 0x09E6,
+    "deva": 0x0966,
+    "mymr": 0x1040,
 }
-"""Letters in the order in which a reader looks for them."""
+"""The code points of the digit zero, by the name of the numbering system (CLDR)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Formats:
     """How `language` writes things."""
 
     language: str
+    alphabet: str = ""
+    """Its small letters in the order in which a reader looks for them; without it, in that of Unicode."""
 
     @property
     def locale(self) -> Locale:
@@ -35,16 +40,18 @@ class Formats:
         return _locale(self.language)
 
     def number(self, value: float) -> str:
-        """A number with the language's separators."""
-        return format_decimal(value, locale=self.locale)
+        """A number with the language's separators and digits."""
+        return in_digits_of(self.locale, format_decimal(value, locale=self.locale))
 
     def exact(self, moment: datetime) -> str:
         """A time in UTC, to the minute. The browser shows it in the reader's own zone."""
-        return f"{format_datetime(moment.astimezone(UTC), 'd MMM y, HH:mm', locale=self.locale)} UTC"
+        written = format_datetime(moment.astimezone(UTC), "d MMM y, HH:mm", locale=self.locale)
+        return f"{in_digits_of(self.locale, written)} UTC"
 
     def ago(self, moment: datetime, now: datetime) -> str:
         """How long before (or after) `now` a moment lies."""
-        return format_timedelta(moment - now, add_direction=True, threshold=1.2, locale=self.locale)
+        span = format_timedelta(moment - now, add_direction=True, threshold=1.2, locale=self.locale)
+        return in_digits_of(self.locale, span)
 
     def clock_words(self) -> dict[str, list[str]]:
         """Months, and each unit with its past and future, for browsers that do not know the language.
@@ -71,7 +78,8 @@ class Formats:
         while value >= _STEP and unit < len(_UNITS) - 1:
             value, unit = value / _STEP, unit + 1
         digits = "#,##0.0" if unit >= _FIRST_WITH_FRACTION else "#,##0"
-        return f"{format_decimal(value, format=digits, locale=self.locale)} {_UNITS[unit]}"
+        written = format_decimal(value, format=digits, locale=self.locale)
+        return f"{in_digits_of(self.locale, written)} {_UNITS[unit]}"
 
     def language_name(self, tag: str) -> str:
         """A language's name in this language; the tag itself when it has none."""
@@ -88,13 +96,21 @@ class Formats:
         )
 
     def _order(self, name: str) -> list[int]:
-        alphabet = _ALPHABETS[self.language]
-        dotted = name.replace("I", "ı").replace("İ", "i") if self.language in {"az", "tr"} else name
-        return [alphabet.find(letter) if letter in alphabet else ord(letter) for letter in dotted.lower()]
+        letters = f" {self.alphabet}"
+        return [
+            letters.find(letter) if letter in letters else ord(letter)
+            for letter in lowered(name, self.language)
+        ]
 
     def country_name(self, code: str) -> str:
         """A country's name in this language; the code itself when it has none."""
         return str(self.locale.territories.get(code, code))
+
+
+def in_digits_of(locale: Locale, written: str) -> str:
+    """What is written with the digits 0 to 9, in those that the language writes (CLDR's default numbering system)."""
+    zero = _ZEROS.get(locale.default_numbering_system)
+    return written if zero is None else written.translate({ord("0") + n: zero + n for n in range(10)})
 
 
 @cache

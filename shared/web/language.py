@@ -1,15 +1,7 @@
 """Which language a page speaks, and which way a text runs. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable
 from typing import Final, Literal
-
-LANGUAGES: Final[Mapping[str, str]] = {
-    "az": "Azərbaycanca",
-    "en": "English",
-    "tr": "Türkçe",
-    "ru": "Русский",
-}
-"""The languages of the pages, each by its own name, in the order in which they are offered."""
 
 DEFAULT: Final = "en"
 COOKIE: Final = "konullu_lang"
@@ -36,15 +28,15 @@ def direction(tag: str) -> Literal["ltr", "rtl"]:
     return "rtl" if language in _RTL_LANGUAGES else "ltr"
 
 
-def negotiate(*, asked: str | None, kept: str | None, accepted: str | None) -> str:
-    """The page's language.
+def negotiate(*, offered: Container[str], asked: str | None, kept: str | None, accepted: str | None) -> str:
+    """The page's language, of those that are offered.
 
     The one asked for in the address, the one kept in the cookie, or the best one that the browser accepts.
     """
     for choice in (asked, kept):
-        if choice is not None and choice in LANGUAGES:
+        if choice is not None and choice in offered:
             return choice
-    return next((tag for tag in _preferred(accepted or "") if tag in LANGUAGES), DEFAULT)
+    return next((tag for tag in _preferred(accepted or "") if tag in offered), DEFAULT)
 
 
 def _preferred(header: str) -> Iterable[str]:

@@ -13,16 +13,16 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from shared.campaign import reasons as default_texts
+from shared.campaign import defaults
 from shared.campaign.fields import text_in
 from shared.http.problems import Problem
 from shared.http.redirects import see_other
 from shared.identity.tokens import COOKIE, Principal, csrf_token, end_session, set_session
 from shared.web.assets import Assets
-from shared.web.catalogues import translations
+from shared.web.catalogues import LANGUAGES, alphabet, translations
 from shared.web.formats import Formats
 from shared.web.language import COOKIE as LANGUAGE_COOKIE
-from shared.web.language import LANGUAGES, direction, negotiate
+from shared.web.language import direction, negotiate
 from shared.web.route import answering_with
 
 HEADERS: Final[Mapping[str, str]] = {
@@ -81,7 +81,7 @@ class Pages:
         mount: str,
         *,
         campaign: Mapping[str, str] | str = "Könüllü",
-        reasons: Mapping[str, Mapping[str, str]] = default_texts.REASONS,
+        reasons: Mapping[str, Mapping[str, str]] = defaults.REASONS,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.service = service
@@ -96,6 +96,7 @@ class Pages:
     def language(self, request: Request) -> str:
         """The language this visitor reads."""
         return negotiate(
+            offered=LANGUAGES,
             asked=request.query_params.get("lang"),
             kept=request.cookies.get(LANGUAGE_COOKIE),
             accepted=request.headers.get("Accept-Language"),
@@ -188,13 +189,14 @@ class Pages:
             extensions=["jinja2.ext.i18n"],
         )
         environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
-        formats = Formats(language)
+        formats = Formats(language, alphabet(language))
+        said = partial(_said, language=language)
         environment.globals.update(
             lang=language,
             dir=direction(language),
-            campaign=text_in(self._campaign, language),
-            reason_texts={code: text_in(text, language) for code, text in self._reasons.items()},
-            text_in=partial(_in_language, language=language),
+            campaign=said(self._campaign),
+            reason_texts={code: said(text) for code, text in self._reasons.items()},
+            text_in=said,
             service=self.service,
             mount=self.mount,
             asset=self._assets.url,
@@ -211,8 +213,11 @@ class Pages:
         return _Speech(environment, formats)
 
 
-def _in_language(text: Mapping[str, str], language: str) -> str:
-    return text_in(text, language)
+def _said(text: Mapping[str, str], language: str) -> str:
+    """A text of the campaign; one that stands there in English alone may be ours, and have its translation."""
+    return (
+        text_in(text, language) if len(text) > 1 else translations(language).gettext(text_in(text, language))
+    )
 
 
 def came_from_elsewhere(request: Request) -> bool:

@@ -10,8 +10,8 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.publisher.rendering.words import words_for
 from shared.events import AiUse, Attribution, Snapshot
+from shared.web.catalogues import spoken, translations
 
 Measure = Callable[[str], int]
 ELLIPSIS = "…"
@@ -45,20 +45,25 @@ class Rendered:
     shortened: bool
 
 
+def words_in(language: str) -> Callable[[str], str]:
+    """The few words that the publisher itself puts beside a text in `language`."""
+    return translations(spoken(language)).gettext
+
+
 def ai_label(ai: AiUse, language: str) -> str | None:
     """The visible label of machine-made or machine-edited material, in the text's language."""
-    words = words_for(language)
+    _ = words_in(language)
     if ai.made:
-        return words.ai_made
-    return words.ai_edited if ai.edited else None
+        return _("Made with AI")
+    return _("Edited with AI") if ai.edited else None
 
 
 def credit(attribution: Attribution, language: str) -> str:
     """The author as they wish to be called, in the text's language."""
-    words = words_for(language)
+    _ = words_in(language)
     if attribution.mode == "anonymous" or not attribution.text:
-        return words.anonymous
-    return words.by.format(name=attribution.text)
+        return _("Author's name withheld")
+    return _("By %(name)s") % {"name": attribution.text}
 
 
 def hashtag_line(hashtags: tuple[str, ...]) -> str:
@@ -73,20 +78,21 @@ def caption(snapshot: Snapshot, link: str, *, limit: int, measure: Measure, cut:
     is more. Label, credit and link always stay; when room is scarce the text gives way first, then hashtags,
     then the title.
     """
-    words = words_for(snapshot.language)
+    _ = words_in(snapshot.language)
+    onward = _("Read on:")
     label = ai_label(snapshot.ai, snapshot.language)
     signature = "\n".join(part for part in (label, credit(snapshot.attribution, snapshot.language)) if part)
     tags = hashtag_line(snapshot.hashtags)
     title, body = snapshot.title.strip(), snapshot.body.strip()
     for foot_tags in (tags, ""):
         for short in (False, True) if not cut else (True,):
-            foot = _joined(signature, foot_tags, f"{words.read_on} {link}" if short else link)
+            foot = _joined(signature, foot_tags, f"{onward} {link}" if short else link)
             room = limit - measure(_joined(title, "", foot)) - measure("\n\n")
             text = body if not short or measure(body) <= room else shortened(body, room, measure)
             whole = _joined(title, text, foot)
             if measure(whole) <= limit and (text or not body):
                 return _styled(title, whole, shortened=short)
-    foot = _joined(signature, "", f"{words.read_on} {link}")
+    foot = _joined(signature, "", f"{onward} {link}")
     title = shortened(title, limit - measure(foot) - measure("\n\n"), measure)
     return _styled(title, _joined(title, "", foot), shortened=True)
 

@@ -5,12 +5,12 @@ from typing import Any
 from uuid import uuid4
 
 from services.moderation.screening.rules import ClassRule, Policy
-from shared.campaign.reasons import CLASSES, REASONS
+from shared.campaign.defaults import CLASSES, REASONS
 from shared.events import AiUse, Attribution, Consent, Media, SubmissionReceived
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 POLICY = Policy(
-    {name: ClassRule(name, 2, blur=name in {"graphic", "victims"}) for name in CLASSES},
+    {each["id"]: ClassRule(each["id"], 2, blur=each["id"] in {"graphic", "victims"}) for each in CLASSES},
     frozenset(REASONS),
     frozenset({"site", "tg"}),
 )

@@ -13,11 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import shared.web
 from services.publisher.channels.website import paths
 from services.publisher.channels.website.items import Item
-from services.publisher.channels.website.languages import country_name, day, own_name
-from services.publisher.rendering.text import ai_label, credit
-from services.publisher.rendering.words import words_for
-from shared.campaign.fields import Text, text_in
+from services.publisher.channels.website.languages import country_name, day, number
+from services.publisher.rendering.text import ai_label, credit, words_in
+from shared.campaign.fields import Text, said_in, text_in
 from shared.events import Media
+from shared.web.catalogues import SPOKEN, own_name, path_of, spoken, translations
 from shared.web.language import direction
 
 HERE: Final = Path(__file__).parent
@@ -64,29 +64,41 @@ class SitePages:
     def __init__(self, masthead: Masthead) -> None:
         self.masthead = masthead
         self._prefix = urlsplit(masthead.public_url).path.rstrip("/")
-        self._environment = Environment(
+        self._environments: dict[str, Environment] = {}
+
+    def _environment(self, chrome: str) -> Environment:
+        """The templates in the words of one language."""
+        known = self._environments.get(chrome)
+        if known is not None:
+            return known
+        environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
-        self._environment.globals |= {
+        environment.install_gettext_translations(translations(chrome), newstyle=True)  # type: ignore[attr-defined] # the extension adds it
+        environment.globals |= {
             "href": self.href,
             "absolute": self.absolute,
             "asset": self.asset,
             "direction": direction,
+            "chrome": chrome,
             "own_name": own_name,
             "country_name": country_name,
             "day": day,
+            "number": number,
             "credit": credit,
             "ai_label": ai_label,
-            "words_for": words_for,
             "media_url": media_url,
             "sources": sources,
             "feeds": FEEDS,
             "paths": paths,
         }
+        self._environments[chrome] = environment
+        return environment
 
     @cached_property
     def assets(self) -> Mapping[str, bytes]:
@@ -103,6 +115,7 @@ class SitePages:
     def edition(self) -> str:
         """A name for how pages look now; changes with templates, styles and words."""
         parts = [file.read_bytes() for file in sorted((HERE / "templates").iterdir())]
+        parts += [path_of(language).read_bytes() for language in SPOKEN]
         parts += [path.encode() for path in self.assets] + [repr(self.masthead).encode()]
         return sha256(b"\0".join(parts)).hexdigest()[:16]
 
@@ -141,7 +154,9 @@ class SitePages:
 
     def missing(self, nav: Sequence[str]) -> bytes:
         """What is shown where nothing is."""
-        return self._render("missing.html", None, nav=nav)
+        first = spoken(self.masthead.languages[0])
+        also = [(tag, *_missing(tag)) for tag in nav if spoken(tag) == tag and tag != first]
+        return self._render("missing.html", None, nav=nav, said=_missing(first), also=also)
 
     def moving(self, target: str, language: str | None = None) -> bytes:
         """A page that leads on to `target`."""
@@ -149,28 +164,26 @@ class SitePages:
 
     def _render(self, template: str, language: str | None, **context: Any) -> bytes:
         tag = language or self.masthead.languages[0]
-        words = words_for(tag)
         head, about = self.masthead, self.masthead.about or self.masthead.name
-        text = self._environment.get_template(template).render(
-            language=tag,
-            chrome=words.tag,
-            words=words,
-            name=text_in(head.name, tag),
-            about=text_in(about, tag),
-            about_tag=tag_in(about, tag),
-            edition=self.edition,
-            **context,
+        text = (
+            self._environment(spoken(tag))
+            .get_template(template)
+            .render(
+                language=tag,
+                name=text_in(head.name, tag),
+                about=text_in(about, tag),
+                about_tag=said_in(about, tag),
+                edition=self.edition,
+                **context,
+            )
         )
         return text.encode()
 
 
-def tag_in(text: Text, language: str) -> str:
-    """The language that `text_in` answers in."""
-    said = text_in(text, language)
-    return next(
-        (tag for tag in (language, language.partition("-")[0], "en") if text.get(tag) == said),
-        next(iter(text)),
-    )
+def _missing(language: str) -> tuple[str, str]:
+    """What is said where nothing is: a heading and a sentence."""
+    _ = words_in(language)
+    return _("Page not found"), _("It may have been withdrawn by its author or taken down by the editors.")
 
 
 def media_url(media: Media) -> str:
@@ -187,11 +200,12 @@ def sources(media: Media) -> list[tuple[str, int]]:
 
 def share_links(item: Item) -> list[tuple[str, str]]:
     """Links to other people's share pages: plain links, which ask nobody anything until they are followed."""
+    _ = words_in(item.language)
     text, link = item.title, item.short_link
     return [
         ("Telegram", f"https://t.me/share/url?{urlencode({'url': link, 'text': text})}"),
         ("WhatsApp", f"https://wa.me/?{urlencode({'text': f'{text} {link}'})}"),
         ("Facebook", f"https://www.facebook.com/sharer/sharer.php?{urlencode({'u': link})}"),
         ("X", f"https://x.com/intent/post?{urlencode({'url': link, 'text': text})}"),
-        ("E-mail", f"mailto:?{urlencode({'subject': text, 'body': link}, quote_via=quote)}"),
+        (_("E-mail"), f"mailto:?{urlencode({'subject': text, 'body': link}, quote_via=quote)}"),
     ]

@@ -328,7 +328,7 @@ def test_approvals_that_were_stored_by_earlier_versions_still_hold(
 @pytest.mark.parametrize("field", [field.name for field in (*fields(Content), *fields(Plan))])
 def test_an_approval_covers_every_field(field: str) -> None:
     content, plan = Content("T", "B", "az"), Plan()
-    other = {
+    other: Any = {
         "title": "U",
         "body": "C",
         "language": "tr",

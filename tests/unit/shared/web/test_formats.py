@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.web.catalogues import LANGUAGES
 from shared.web.formats import Formats
-from shared.web.language import LANGUAGES
 
 NOON = datetime(2026, 5, 28, 12, 0, tzinfo=UTC)
 

@@ -14,7 +14,6 @@ from services.publisher.channels.port import Absent, Post, Posted, Rejected, Rem
 from services.publisher.channels.website.adapter import Website
 from services.publisher.channels.website.paths import file_of
 from services.publisher.channels.website.site import Site
-from services.publisher.rendering.words import words_for
 from shared.events import AiUse, Attribution
 from shared.storage.media import MediaStore
 from tests.support.builders.posts import PLANNED, SITE, correction, stored
@@ -82,7 +81,7 @@ async def test_a_page_shows_what_was_approved(
     assert "Birinci sətir\nikinci sətir" in paragraphs
     assert "Son <script>alert(1)</script> abzas." in paragraphs
     assert "Müəllif: Dağ" in page.text("bdi")
-    assert words_for("az").ai_made in paragraphs
+    assert "Süni intellektlə hazırlanıb" in paragraphs
     assert {"lang": "az", "dir": "ltr"} in page.all("html")
     [image] = [each for each in page.all("img") if each["alt"]]
     assert image["alt"] == "Xalça naxışı"
