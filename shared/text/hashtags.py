@@ -15,7 +15,7 @@ from shared.text.folding import lowered
 TATWEEL: Final = "\u0640"
 SIGNS: Final = frozenset({"#", "＃", "﹟"})
 JOINERS: Final = frozenset("_\u200c\u200d")
-MEDIAL: Final = frozenset("·\u05f3\u05f4\u0f0b\u2027\u30a0\u30fb")
+WITHIN: Final = frozenset("\u00b7\u05be\u05f3\u05f4\u0f0b\u0f0c\u2027\u30a0\u30fb")
 """Signs that stand between letters of one word in Catalan, Hebrew, Tibetan and Japanese."""
 _BETWEEN: Final = re.compile(r"[\s,;،؛、，；]+")
 
@@ -25,7 +25,7 @@ def without_sign(given: str) -> str:
     return unicodedata.normalize("NFC", given[1:] if given[:1] in SIGNS else given)
 
 
-def written(field: str) -> tuple[str, ...]:
+def separated(field: str) -> tuple[str, ...]:
     """The tags in a field that people fill: with or without `#`, between spaces, commas or semicolons."""
     return tuple(tag for each in _BETWEEN.split(field) if (tag := without_sign(each.lstrip("".join(SIGNS)))))
 
@@ -36,8 +36,8 @@ def fix(tag: str) -> str | None:
         return "no hashtag; write letters, digits and _ alone, without # or spaces"
     if not any(character.isalpha() for character in tag):
         return "no hashtag; it needs at least one letter"
-    if tag[0] in MEDIAL or tag[-1] in MEDIAL:
-        return f"no hashtag; it needs a letter before and after {tag[0] if tag[0] in MEDIAL else tag[-1]}"
+    if tag[0] in WITHIN or tag[-1] in WITHIN:
+        return f"no hashtag; it needs a letter before and after {tag[0] if tag[0] in WITHIN else tag[-1]}"
     return None
 
 
@@ -46,7 +46,7 @@ def belongs(character: str) -> bool:
     return (
         character.isalnum()
         or character in JOINERS
-        or character in MEDIAL
+        or character in WITHIN
         or unicodedata.category(character)[0] == "M"
     )
 

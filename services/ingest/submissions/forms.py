@@ -71,7 +71,7 @@ class SendForm:
             language=self.language,
             country=self.country,
             section=self.section or None,
-            hashtags=hashtags_of.written(self.hashtags),
+            hashtags=hashtags_of.separated(self.hashtags),
             attachments=tuple(Attachment(file.upload_id, file.alt) for file in self.files),
             attribution=Attribution(mode=mode, text=self.credit if mode == "pseudonym" else None),
             consent=Consent(terms_version=self.terms_version, people_shown=shown, rights=rights),

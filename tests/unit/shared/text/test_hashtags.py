@@ -65,7 +65,7 @@ def test_two_tags_are_the_same_by_their_languages_rules(
     ],
 )
 def test_people_write_several_tags_in_one_field_as_they_like(field: str, tags: tuple[str, ...]) -> None:
-    assert hashtags.written(field) == tags
+    assert hashtags.separated(field) == tags
 
 
 def test_of_equal_tags_the_first_is_kept_as_it_was_written() -> None:
