@@ -132,7 +132,21 @@ class Sample:
 
 
 Prepared = Mapping[str, str]
-"""What `prepare` leaves for `commit` and `reconcile` (upload handles, container ids); kept in the delivery."""
+"""What `prepare` leaves for its own next step, for `commit` and `reconcile` (upload handles, offsets, container ids); kept in
+the delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """One step of the preparation is done and another is needed: the next part of an upload, another look at a container."""
+
+    so_far: Prepared
+    """What the next step goes on from; stored before it begins, by whichever worker."""
+    again_in: float = 0.0
+    """Seconds before the next step makes sense."""
+
+
+Preparation = Prepared | Underway | Rejected | NotSent
 
 Outcome = Posted | Rejected | NotSent | Unknown
 
@@ -153,8 +167,13 @@ class Channel(Protocol):
     kind: str
     capabilities: Capabilities
 
-    async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:
-        """Do what can be repeated without being seen (uploads, containers)."""
+    async def prepare(self, post: Post, so_far: Prepared) -> Preparation:
+        """Do what can be repeated without being seen (uploads, containers), as far as one call's deadline allows.
+
+        What needs longer answers `Underway`, and is called again with what it left: an upload of an hour is many steps.
+        `so_far` is empty at first; after a commit that provably did not happen it is what was prepared for it, of which
+        handles may have expired. A step may be repeated: its worker may have ended before what it left was stored.
+        """
 
     async def commit(self, post: Post, prepared: Prepared) -> Outcome:
         """Make it visible, in one call. At most one attempt leaves the process."""

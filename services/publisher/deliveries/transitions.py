@@ -1,5 +1,6 @@
 """The delivery machine, pure: a delivery, what happened to it, and what it is afterwards.
 
+    planned → planned (one step of the preparation is done, and stored)
     planned → sending → posted | rejected | unknown | planned (provably not sent)
     planned → cancelled | rejected (refused in preparation) | needs_human (never got through)
     unknown → reconciling → posted | planned | cancelled | removing | needs_human
@@ -30,6 +31,7 @@ from services.publisher.deliveries.triggers import (
     LeaseLost,
     Looked,
     PrepareFailed,
+    PrepareStepped,
     Released,
     RemovalAnswered,
     Replaced,
@@ -48,6 +50,8 @@ def advance(delivery: Delivery, happening: Happening, now: datetime, rules: Rule
             return _claimed(delivery, happening, now)
         case PrepareFailed():
             return _prepare_failed(delivery, happening, now, rules)
+        case PrepareStepped():
+            return _prepare_stepped(delivery, happening, now, rules)
         case SendStarted():
             return _send_started(delivery, happening, now)
         case Answered():
@@ -107,6 +111,7 @@ def _approved(delivery: Delivery, approval: Approved, now: datetime) -> Delivery
         "approval": approval.approval,
         "edition": approval.approval,
         "due_at": approval.due_at,
+        "prepared": {},  # it was prepared for what an earlier decision showed
     }
     match delivery.state:
         case "planned":
@@ -142,6 +147,29 @@ def _prepare_failed(
     if (refusal := delivery.refusal(failed.fence, "planned")) is not None:
         return refusal
     return _not_sent(delivery, failed.outcome, now, rules)
+
+
+def _prepare_stepped(
+    delivery: Delivery, step: PrepareStepped, now: datetime, rules: Rules
+) -> Delivery | Refused:
+    if (refusal := delivery.refusal(step.fence, "planned")) is not None:
+        return refusal
+    moved = step.so_far != delivery.prepared
+    since = now if moved else delivery.trying_since or now
+    if now - since >= rules.pace.give_up_sending:
+        failure = DeliveryFailure(
+            code="preparation_stuck", detail="The channel has not got on with it since."
+        )
+        return delivery.into("needs_human", now, failure=failure)
+    return replace(
+        delivery,
+        lease=None,
+        due_at=now + timedelta(seconds=step.again_in),
+        prepared=dict(step.so_far),
+        trying_since=since,
+        tries=0,
+        failure=None,
+    )
 
 
 def _send_started(delivery: Delivery, started: SendStarted, now: datetime) -> Delivery | Refused:
@@ -283,7 +311,13 @@ def _found_nothing(delivery: Delivery, now: datetime, rules: Rules) -> Delivery:
 
 def _again(delivery: Delivery, now: datetime, attempts: tuple[Attempt, ...], rules: Rules) -> Delivery:
     """It is not there: plan it anew, or leave it when it must not appear any more."""
-    gone: dict[str, object] = {"attempts": attempts, "absent_at": None, "remote_id": None, "unanswered": None}
+    gone: dict[str, object] = {
+        "attempts": attempts,
+        "absent_at": None,
+        "remote_id": None,
+        "unanswered": None,
+        "prepared": {},  # whether its parts were used up nobody knows
+    }
     if delivery.retired is not None:
         return delivery.into("cancelled", now, url=None, **gone)
     if now - (delivery.trying_since or now) >= rules.pace.give_up_sending:

@@ -37,6 +37,16 @@ class PrepareFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareStepped:
+    """One step of what comes before the commit is done, and there is more to do."""
+
+    fence: int
+    so_far: Mapping[str, str]
+    again_in: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class SendStarted:
     """The commit is about to leave; written before its first byte."""
 
@@ -136,6 +146,7 @@ class Released:
 Happening = (
     Claimed
     | PrepareFailed
+    | PrepareStepped
     | SendStarted
     | Answered
     | LeaseLost

@@ -21,11 +21,13 @@ from services.publisher.channels.port import (
     Outcome,
     Post,
     Posted,
+    Preparation,
     Prepared,
     Rejected,
     Removed,
     Residue,
     Sample,
+    Underway,
     Unknown,
 )
 from services.publisher.deliveries import telemetry
@@ -41,6 +43,7 @@ from services.publisher.deliveries.triggers import (
     LeaseLost,
     Looked,
     PrepareFailed,
+    PrepareStepped,
     RemovalAnswered,
 )
 from services.publisher.dispatch.leasing import Begun, Steps, of, until_stored
@@ -167,7 +170,10 @@ class Worker:
             return False
         held = of(claimed, delivery.id)
         post = self._around.post(claimed, held)
-        prepared = await self._prepare(replace(post, attempt=held.attempt + 1))
+        prepared = await self._prepare(replace(post, attempt=held.attempt + 1), held.prepared)
+        if isinstance(prepared, Underway):
+            await self._steps.record(held, PrepareStepped(held.fence, prepared.so_far, prepared.again_in))
+            return True
         if isinstance(prepared, Rejected | NotSent):
             await self._trouble(prepared)
             await self._steps.record(held, PrepareFailed(held.fence, prepared))
@@ -200,11 +206,11 @@ class Worker:
         await self._trouble(outcome)
         await self._steps.record(delivery, Answered(delivery.attempt, outcome))
 
-    async def _prepare(self, post: Post) -> Prepared | Rejected | NotSent:
+    async def _prepare(self, post: Post, so_far: Prepared) -> Preparation:
         ready = await attempt(self._around.before_commit(post))
         if isinstance(ready, Failure):
             return NotSent("not_ready", ready.reason)
-        prepared = await attempt(self._bounded(self.channel.prepare(post)))
+        prepared = await attempt(self._bounded(self.channel.prepare(post, so_far)))
         if isinstance(prepared, Failure):
             return NotSent("preparation_failed", prepared.reason)
         return prepared

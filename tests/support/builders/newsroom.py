@@ -12,11 +12,13 @@ from services.publisher.channels.port import (
     Outcome,
     Post,
     Posted,
+    Preparation,
     Prepared,
     Rejected,
     Removed,
     Residue,
     Sample,
+    Underway,
     Unknown,
 )
 from services.publisher.deliveries.model import Delivery, Refused
@@ -51,11 +53,21 @@ class Channel:
     shows: bool = True
     """Whether a commit whose outcome is prescribed shows the post all the same."""
     preparation: Prepared | Rejected | NotSent = field(default_factory=dict)
+    parts: int = 0
+    """Steps of the preparation before the last one. Each leaves how far it came."""
+    pause: float = 0.0
+    """Seconds that it asks for after each."""
+    gone_on_from: list[int] = field(default_factory=list)
+    """How far it had come before each step."""
     removal: Removed | Residue | NotSent | Unknown | None = None
     samples: list[Sample] = field(default_factory=list)
 
-    async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:
+    async def prepare(self, post: Post, so_far: Prepared) -> Preparation:
         self.calls.append("prepare")
+        done = int(so_far.get("parts", 0))
+        if done < self.parts:
+            self.gone_on_from.append(done)
+            return Underway({"parts": str(done + 1)}, self.pause)
         return self.preparation
 
     async def commit(self, post: Post, prepared: Prepared) -> Outcome:

@@ -112,7 +112,7 @@ def marker(delivery: Post) -> str:
 async def test_what_is_posted_is_seen_once(stand: Stand) -> None:
     delivery = post()
 
-    assert await stand.channel.prepare(delivery) == {}
+    assert await stand.channel.prepare(delivery, {}) == {}
     outcome = await stand.channel.commit(delivery, {})
 
     assert isinstance(outcome, Posted)
@@ -323,7 +323,7 @@ async def test_an_album_shows_every_picture_as_it_was_approved(
     pictures = tuple([await stored(media, colour=colour) for colour in ("red", "green", "blue")])
     delivery = post(media=pictures)
 
-    assert await chat.prepare(delivery) == {}
+    assert await chat.prepare(delivery, {}) == {}
     posted = await chat.commit(delivery, {})
 
     assert isinstance(posted, Posted)
@@ -363,7 +363,7 @@ async def test_a_picture_that_is_not_in_the_store_stops_it_before_anything_is_se
     missing = (await stored(media)).model_copy(update={"sha256": "0" * 64})
     delivery = post(media=(missing,))
 
-    assert isinstance(await chat.prepare(delivery), NotSent)
+    assert isinstance(await chat.prepare(delivery, {}), NotSent)
     assert isinstance(await chat.commit(delivery, {}), NotSent)
     assert telegram.timeline() == []
 

@@ -22,6 +22,7 @@ from services.publisher.channels.port import (
     Outcome,
     Post,
     Posted,
+    Preparation,
     Prepared,
     Rejected,
     Removed,
@@ -78,7 +79,7 @@ class Mastodon:
         self._wire = wire or Wire(channel_id, secrets=(token.get_secret_value(),))
         self._now = now
 
-    async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:  # noqa: ARG002
+    async def prepare(self, post: Post, so_far: Prepared) -> Preparation:  # noqa: ARG002
         """There is nothing to prepare."""
         return {}
 

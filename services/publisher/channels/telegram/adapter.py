@@ -31,6 +31,7 @@ from services.publisher.channels.port import (
     Outcome,
     Post,
     Posted,
+    Preparation,
     Prepared,
     Rejected,
     Removed,
@@ -137,7 +138,7 @@ class Telegram:
         self._wire = wire or Wire(channel_id, secrets=(token.get_secret_value(),))
         self._now = now
 
-    async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:
+    async def prepare(self, post: Post, so_far: Prepared) -> Preparation:  # noqa: ARG002 - one step
         """Nothing can be uploaded beforehand; but what is to be uploaded must be there."""
         for upload in self._call(post).uploads:
             try:

@@ -27,6 +27,7 @@ from services.publisher.channels.port import (
     Outcome,
     Post,
     Posted,
+    Preparation,
     Prepared,
     Rejected,
     Removed,
@@ -117,7 +118,7 @@ class Webhook:
         self._refused: str | None = None
         """What the receiver last refused us with, until it takes something again."""
 
-    async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:  # noqa: ARG002
+    async def prepare(self, post: Post, so_far: Prepared) -> Preparation:  # noqa: ARG002
         """There is nothing to prepare."""
         return {}
 

@@ -13,6 +13,7 @@ from services.publisher.channels.port import (
     OwnSite,
     Post,
     Posted,
+    Preparation,
     Prepared,
     Rejected,
     Removed,
@@ -50,7 +51,7 @@ class Website:
         self._site = site
         self._public = public
 
-    async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:  # noqa: ARG002
+    async def prepare(self, post: Post, so_far: Prepared) -> Preparation:  # noqa: ARG002
         """There is nothing to prepare."""
         return {}
 

@@ -9,10 +9,12 @@ from services.publisher.channels.port import (
     Outcome,
     Post,
     Posted,
+    Preparation,
     Prepared,
     Rejected,
     Residue,
     Sample,
+    Underway,
     Unknown,
 )
 from services.publisher.deliveries.model import Refused, Rules
@@ -301,12 +303,116 @@ async def test_a_failing_preparation_shows_nothing_and_is_tried_again(database: 
     assert (delivery.state, delivery.prepared) == ("posted", {"handle": "1"})
 
 
+async def test_an_upload_of_an_hour_is_many_steps_each_stored_before_the_next(database: Database) -> None:
+    room = Newsroom(database, Channel(parts=6, pause=600.0, preparation={"handle": "whole"}))
+    await room.approve()
+
+    for part in range(1, 7):
+        await room.work()
+        delivery = await room.only()
+        assert (delivery.state, delivery.prepared, delivery.lease) == ("planned", {"parts": str(part)}, None)
+        room.later(601)
+    await room.work()
+
+    delivery = await room.only()
+    assert (delivery.state, delivery.prepared) == ("posted", {"handle": "whole"})
+    assert room.channel.gone_on_from == [0, 1, 2, 3, 4, 5]
+    assert room.channel.calls.count("commit") == 1
+
+
+async def test_a_preparation_is_taken_up_by_another_worker_where_it_was_last_stored(
+    database: Database,
+) -> None:
+    class Killed(Channel):
+        async def prepare(self, post: Post, so_far: Prepared) -> Preparation:
+            done = await super().prepare(post, so_far)
+            if self.calls.count("prepare") == 3:
+                raise asyncio.CancelledError  # its process is killed before it can store what it did
+            return done
+
+    room = Newsroom(database, Killed(parts=4))
+    await room.approve()
+    await room.worker._send_due("s")
+    await room.worker._send_due("s")
+    with pytest.raises(asyncio.CancelledError):
+        await room.worker._send_due("s")
+    assert ((await room.only()).state, (await room.only()).prepared) == ("planned", {"parts": "2"})
+
+    other = room.beside("there")
+    await other.work()
+    assert room.channel.gone_on_from == [0, 1, 2], "until its lease ends nobody else takes it"
+
+    other.later(LEASE.total_seconds() + 1)
+    await other.work()
+
+    assert (await other.only()).state == "posted"
+    assert room.channel.gone_on_from == [0, 1, 2, 2, 3]
+    assert room.channel.wall == [(await other.only()).id]
+
+
+async def test_a_slow_preparation_may_take_days_but_one_that_does_not_move_is_left_to_a_person(
+    database: Database,
+) -> None:
+    class Stuck(Channel):
+        async def prepare(self, post: Post, so_far: Prepared) -> Preparation:
+            return Underway({"container": "1"}, 3600.0)
+
+    slow = Newsroom(database, Channel(parts=30, pause=3600.0))
+    await slow.approve()
+    for _ in range(31):
+        await slow.work()
+        slow.later(3601)
+    assert (await slow.only()).state == "posted"
+
+    stuck = Newsroom(database, Stuck(id="other"))
+    stuck.collection = stuck.database["more"]
+    stuck.deliveries._collection = stuck.collection
+    await stuck.approve()
+    for _ in range(26):
+        await stuck.work()
+        stuck.later(3601)
+
+    delivery = await stuck.only()
+    assert delivery.state == "needs_human"
+    assert delivery.failure is not None
+    assert delivery.failure.code == "preparation_stuck"
+
+
+async def test_what_was_prepared_is_kept_for_a_commit_that_provably_did_not_happen(
+    database: Database,
+) -> None:
+    room = Newsroom(database, Channel(parts=1, preparation={"parts": "1"}, commits=[NotSent("429", "", 5.0)]))
+    await room.approve()
+    room.channel.shows = False
+    await room.work()
+    room.later(10)
+    await room.work()
+
+    assert ((await room.only()).state, room.channel.gone_on_from) == ("posted", [0])
+
+
+async def test_what_was_prepared_is_made_anew_after_a_commit_of_unknown_outcome(database: Database) -> None:
+    room = Newsroom(
+        database,
+        Channel(parts=1, preparation={"parts": "1"}, commits=[Unknown("reset", "")], shows=False),
+    )
+    await room.approve()
+    await room.work()
+    room.later(31)
+    room.channel.shows = True
+    await room.work()
+    room.later(2)
+    await room.work()
+
+    assert ((await room.only()).state, room.channel.gone_on_from) == ("posted", [0, 0])
+
+
 @pytest.mark.parametrize("in_place", [False, True])
 async def test_nothing_is_sent_after_the_approval_was_taken_back(database: Database, in_place: bool) -> None:
     class Changing(Channel):
-        async def prepare(self, post: Post) -> Prepared | Rejected | NotSent:
+        async def prepare(self, post: Post, so_far: Prepared) -> Preparation:
             await room.recall()
-            return await super().prepare(post)
+            return await super().prepare(post, so_far)
 
     room = Newsroom(database, Changing(replaces_in_place=in_place))
     await room.approve()

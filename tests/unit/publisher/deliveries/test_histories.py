@@ -31,6 +31,7 @@ from services.publisher.deliveries.triggers import (
     Happening,
     LeaseLost,
     Looked,
+    PrepareStepped,
     RemovalAnswered,
     Resolved,
     SendStarted,
@@ -195,10 +196,30 @@ class Histories(RuleBasedStateMachine):
                 continue
             claimed = self.publication.delivery(delivery.id)
             assert claimed is not None
-            started = SendStarted(claimed.fence, self.now + LEASE, {}, self.publication.allowed(claimed))
+            started = SendStarted(
+                claimed.fence, self.now + LEASE, claimed.prepared, self.publication.allowed(claimed)
+            )
             if not self.step(claimed, started):
                 continue
             self.sent(delivery.id, fate)
+
+    @rule(ends=st.sampled_from(["stored", "dies", "late"]))
+    def prepare(self, ends: str) -> None:
+        """One step of a preparation; its worker stores it, dies before, or stores it when another has it."""
+        for delivery in self.due("planned"):
+            if not self.step(delivery, Claimed("w", self.now + LEASE)):
+                continue
+            claimed = self.publication.delivery(delivery.id)
+            assert claimed is not None
+            part = int(claimed.prepared.get("part", 0)) + 1
+            left = {"part": str(part), "approval": str(claimed.approval)}
+            done = PrepareStepped(claimed.fence, left, 0.0)
+            if ends == "stored":
+                assert self.step(claimed, done)
+            elif ends == "late":
+                self.now += LEASE
+                assert self.step(claimed, Claimed("other", self.now + LEASE))
+                assert not self.step(claimed, done)
 
     def sent(self, key: str, fate: str) -> None:
         """The commit leaves: it must be allowed at this moment."""
@@ -302,6 +323,12 @@ class Histories(RuleBasedStateMachine):
         for told in getattr(self, "history", {}).values():
             versions = [version for version, _ in told]
             assert versions == sorted(set(versions))
+
+    @invariant()
+    def nothing_prepared_for_one_decision_is_shown_for_another(self) -> None:
+        for each in getattr(self, "publication", Publication("s")).deliveries:
+            if each.state in {"planned", "sending"}:
+                assert each.prepared.get("approval", str(each.approval)) == str(each.approval)
 
     @invariant()
     def one_delivery_is_alive(self) -> None:
