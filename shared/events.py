@@ -283,6 +283,8 @@ class DeliveryChanged(Event):
     failure: DeliveryFailure | None = None
     tombstone: Tombstone | None = None
     """Why it was, or is being, removed."""
+    recall_reason: str | None = None
+    """What the author is told of a recall."""
 
 
 class ReachSampled(Event):

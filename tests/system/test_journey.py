@@ -172,6 +172,7 @@ async def taken_down(built: Stack, editor: Staff, author: Volunteer, submission_
         return bool((await author.ledger(submission_id))["state"] == "recalled")
 
     await eventually(told, seconds=20, what="the author told")
+    assert (await author.ledger(submission_id))["recall_reason"] == "the exhibition was called off"
 
 
 @pytest.mark.parametrize("engine", ["nats", "database"])

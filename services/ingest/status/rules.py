@@ -92,6 +92,7 @@ class DeliveryFact(Fact):
     url: str | None = None
     at: AwareDatetime
     tombstone: Tombstone | None = None
+    recall_reason: str | None = None
 
 
 class ReachFact(Fact):
@@ -168,6 +169,13 @@ def _delivered(revision: int, progress: Progress) -> State:
     return "scheduled" if any(each.state in UNDER_WAY for each in current) else "approved"
 
 
+def recall_reason(progress: Progress) -> str | None:
+    """Why it was recalled, in the words of whoever did it: moderation, or an editor, who is heard through deliveries."""
+    if progress.recall is not None and progress.recall.reason:
+        return progress.recall.reason
+    return next((each.recall_reason for each in progress.deliveries if each.recall_reason), None)
+
+
 def _is_recalled(progress: Progress) -> bool:
     by_publisher = any(each.tombstone == "recalled" for each in progress.deliveries)
     return progress.recall is not None or _case_is(progress, "recalled") or by_publisher
@@ -202,6 +210,7 @@ def _with_delivery(known: tuple[DeliveryFact, ...], event: DeliveryChanged) -> t
         url=event.url,
         at=event.occurred_at,
         tombstone=event.tombstone,
+        recall_reason=event.recall_reason,
     )
     by_id = {each.delivery_id: each for each in known}
     by_id[fact.delivery_id] = _newer(by_id.get(fact.delivery_id), fact)

@@ -43,7 +43,7 @@ def routes(reception: SubmissionService, guard: Guard, limits: RateLimits, publi
     writing = Annotated[Principal, Depends(limited)]
 
     def status_url(receipt: Receipt) -> str:
-        return f"{public_url}/api/ingest/v1/submissions/{receipt.submission_id}"
+        return f"{public_url}/send/{receipt.submission_id}"
 
     def proof(receipt: Receipt) -> ReceiptAnswer:
         return ReceiptAnswer(

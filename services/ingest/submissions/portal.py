@@ -14,7 +14,7 @@ from fastapi import Request, Response
 
 from services.ingest.media_safety.model import ACCEPTED_TYPES
 from services.ingest.people import codes
-from services.ingest.status.rules import Progress
+from services.ingest.status.rules import Progress, recall_reason
 from services.ingest.submissions import forms as page_forms
 from services.ingest.submissions.forms import SendForm
 from services.ingest.submissions.service import Receipt, SubmissionService
@@ -128,6 +128,7 @@ class Portal:
             state=state,
             steps=steps,
             decision=decision,
+            recall_reason=recall_reason(progress),
             deliveries=progress.deliveries,
             reach=dict(progress.reach.totals) if progress.reach else {},
             published_title=decision.title if decision else None,

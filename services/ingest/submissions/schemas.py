@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PlainSerializer, StrictBool
 
-from services.ingest.status.rules import DecisionFact, DeliveryFact, Progress, State, state_of
+from services.ingest.status.rules import DecisionFact, DeliveryFact, Progress, State, recall_reason, state_of
 from services.ingest.submissions.store import Submission
 from services.ingest.validation.rules import Attachment, Draft
 from shared.events import AiUse, Attribution, Consent, DeliveryState, Verdict, as_utc
@@ -92,6 +92,7 @@ class ReceiptAnswer(Answer):
     receipt: str
     revision: int
     status_url: str
+    """A page for its author. Programs ask `GET /v1/submissions/{id}`."""
 
 
 class WithdrawalAnswer(Answer):
@@ -101,6 +102,7 @@ class WithdrawalAnswer(Answer):
     receipt: str
     state: Literal["withdrawn"] = "withdrawn"
     status_url: str
+    """A page for its author. Programs ask `GET /v1/submissions/{id}`."""
 
 
 class DecisionAnswer(Answer):
@@ -147,6 +149,8 @@ class LedgerAnswer(Answer):
     decision: DecisionAnswer | None = None
     published_title: str | None = None
     published_text: str | None = None
+    recall_reason: str | None = None
+    """Why the campaign took it back."""
     deliveries: tuple[LedgerDelivery, ...] = ()
     reach: Mapping[str, FigureAnswer] = Field(default_factory=dict)
 
@@ -169,6 +173,7 @@ class LedgerAnswer(Answer):
             decision=_decision(decision) if decision else None,
             published_title=decision.title if decision else None,
             published_text=decision.body if decision else None,
+            recall_reason=recall_reason(progress),
             deliveries=tuple(_delivery(each) for each in progress.deliveries),
             reach={metric: FigureAnswer(**figure.model_dump()) for metric, figure in totals.items()},
         )

@@ -132,7 +132,7 @@ class Sample:
 
 
 Prepared = Mapping[str, str]
-"""What `prepare` leaves for its own next step, for `commit` and `reconcile` (upload handles, offsets, container ids); kept in
+"""What `prepare` leaves for its own next step, for `commit` and `reconcile`: upload handles, offsets, container ids. Kept in
 the delivery."""
 
 

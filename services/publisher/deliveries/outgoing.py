@@ -20,7 +20,7 @@ def changed(
     """The event that tells a delivery's new state."""
     snapshot = publication.snapshot_of(delivery)
     types: tuple[MediaType, ...] = tuple(dict.fromkeys(media.type for media in snapshot.media))
-    tombstone = publication.tombstone
+    tombstone = publication.tombstone if delivery.retired is not None else None
     return DeliveryChanged(
         event_id=fact_id(delivery.id, delivery.version, delivery.state),
         occurred_at=now,
@@ -41,7 +41,8 @@ def changed(
         hashtags=snapshot.hashtags,
         media_types=types,
         failure=delivery.failure,
-        tombstone=tombstone.kind if tombstone is not None and delivery.retired is not None else None,
+        tombstone=tombstone.kind if tombstone else None,
+        recall_reason=(tombstone.reason or None) if tombstone and tombstone.kind == "recalled" else None,
     )
 
 

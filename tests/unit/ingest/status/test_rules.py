@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.status.rules import Progress, Told, absorb, state_of, submission_of
+from services.ingest.status.rules import Progress, Told, absorb, recall_reason, state_of, submission_of
 from shared.events import (
     CaseChanged,
 )
@@ -94,3 +94,13 @@ def test_a_decision_keeps_the_text_as_published() -> None:
 @pytest.mark.parametrize("event", LIFE)
 def test_every_event_names_its_submission(event: Told) -> None:
     assert submission_of(event) == SUBMISSION
+
+
+def test_the_author_is_told_why_it_was_recalled_by_whichever_desk() -> None:
+    by_an_editor = delivery(3, "removing", tombstone="recalled").model_copy(
+        update={"recall_reason": "called off"}
+    )
+
+    assert recall_reason(fold([])) is None
+    assert recall_reason(fold([recalled(4)])) == "other"
+    assert recall_reason(fold([delivery(2, "posted"), by_an_editor])) == "called off"

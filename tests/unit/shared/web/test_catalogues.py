@@ -217,7 +217,7 @@ def test_a_picture_has_one_name_in_azerbaijani() -> None:
 def test_english_says_it_in_the_words_of_native_readers(word: str) -> None:
     texts = [form for message in read("en") for form in forms(message.string or "")]
 
-    assert [text for text in texts if re.search(word, text)] == []
+    assert [text for text in texts if re.search(word, text, re.IGNORECASE if "mend" in word else 0)] == []
 
 
 ROOT = Path(__file__).parents[4]
