@@ -13,7 +13,6 @@ from services.publisher.channels.website.site import Site
 from services.publisher.deliveries import handlers, telemetry
 from services.publisher.deliveries.publication import Outlet, Publication
 from services.publisher.deliveries.retry_policy import LANES
-from services.publisher.deliveries.short_links import code_of
 from services.publisher.deliveries.store import Deliveries
 from services.publisher.deliveries.verification import Trust
 from services.publisher.desk import api, pages
@@ -29,6 +28,7 @@ from shared.http.problems import ConfigurationError
 from shared.identity.remote_keys import RemoteKeys
 from shared.runtime.service import Parts, Runtime
 from shared.storage.media import MediaStore
+from shared.text.short_codes import short_code
 
 Job = Callable[[], Awaitable[None]]
 
@@ -84,7 +84,7 @@ def wired(
             worker.tell(publication)
 
     async def before_commit(post: Post) -> None:
-        await site.lead(code_of(post.delivery_id), addresses.target(post.snapshot), post.language)
+        await site.lead(short_code(post.delivery_id), addresses.target(post.snapshot), post.language)
 
     entries = {each.id: each for each in campaign.channels}
     outlets = [_outlet(entries[each.id]) for each in channels]

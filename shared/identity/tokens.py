@@ -71,6 +71,11 @@ class Principal:
         """Any role but volunteer."""
         return self.role != "volunteer"
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether the person has no scope, which says all."""
+        return self.scopes == Scopes()
+
     def may_see(
         self, *, country: str | None = None, language: str | None = None, section: str | None = None
     ) -> bool:

@@ -26,8 +26,8 @@ def without_sign(given: str) -> str:
 
 
 def separated(field: str) -> tuple[str, ...]:
-    """The tags in a field that people fill: with or without `#`, between spaces, commas or semicolons."""
-    return tuple(tag for each in _BETWEEN.split(field) if (tag := without_sign(each.lstrip("".join(SIGNS)))))
+    """The tags in a field that people fill, between spaces, commas or semicolons of any script."""
+    return tuple(each for each in _BETWEEN.split(field) if each)
 
 
 def fix(tag: str) -> str | None:

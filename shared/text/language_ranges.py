@@ -12,23 +12,28 @@ def primary(tag: str) -> str:
     return tag.partition("-")[0]
 
 
+def subtags(tag: str) -> tuple[str, ...]:
+    """What follows the language itself: script, region and the like."""
+    return tuple(tag.split("-")[1:])
+
+
 def nearest(tag: str, there: Container[str], default: str) -> str:
     """Of what is there, the language itself, else the one it is a variety of; else `default` (lookup, 3.4)."""
-    subtags = tag.split("-")
-    for length in range(len(subtags), 0, -1):
-        if (shorter := "-".join(subtags[:length])) in there:
+    parts = (primary(tag), *subtags(tag))
+    for length in range(len(parts), 0, -1):
+        if (shorter := "-".join(parts[:length])) in there:
             return shorter
-    whole = PART_OF.get(subtags[0])
+    whole = PART_OF.get(parts[0])
     return whole if whole is not None and whole in there else default
 
 
 def in_range(tag: str, language_range: str) -> bool:
     """Whether `tag` is `language_range` or begins with it at a subtag's end (basic filtering, 3.3.1); `*` takes all."""
-    subtags, wanted = tag.lower().split("-"), language_range.lower().split("-")
-    if wanted == ["*"] or subtags[: len(wanted)] == wanted:
+    parts, wanted = tag.lower().split("-"), language_range.lower().split("-")
+    if wanted == ["*"] or parts[: len(wanted)] == wanted:
         return True
-    whole = PART_OF.get(subtags[0])
-    return whole is not None and [whole, *subtags[1:]][: len(wanted)] == wanted
+    whole = PART_OF.get(parts[0])
+    return whole is not None and [whole, *parts[1:]][: len(wanted)] == wanted
 
 
 def in_ranges(tag: str, ranges: Iterable[str]) -> bool:

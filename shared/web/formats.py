@@ -41,7 +41,9 @@ class Formats:
 
     def number(self, value: float) -> str:
         """A number with the language's separators and digits."""
-        return in_digits_of(self.locale, format_decimal(value, locale=self.locale))
+        return in_digits_of(
+            self.locale, format_decimal(value, locale=self.locale, numbering_system="default")
+        )
 
     def exact(self, moment: datetime) -> str:
         """A time in UTC, to the minute. The browser shows it in the reader's own zone."""
@@ -78,7 +80,7 @@ class Formats:
         while value >= _STEP and unit < len(_UNITS) - 1:
             value, unit = value / _STEP, unit + 1
         digits = "#,##0.0" if unit >= _FIRST_WITH_FRACTION else "#,##0"
-        written = format_decimal(value, format=digits, locale=self.locale)
+        written = format_decimal(value, format=digits, locale=self.locale, numbering_system="default")
         return f"{in_digits_of(self.locale, written)} {_UNITS[unit]}"
 
     def language_name(self, tag: str) -> str:

@@ -1,7 +1,7 @@
 """Nothing accepted is lost and nothing is visible twice, whatever is killed, whenever.
 
 Two hundred submissions go to three channels while seeded SIGKILLs hit every part of the stack, the supervisor too, and
-the channels themselves answer 500 after accepting, reset, or show a post late. More seeds: `make drill`.
+the channels themselves answer 500 after accepting, or reset. More seeds: `make drill`.
 """
 
 import asyncio

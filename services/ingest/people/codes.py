@@ -4,10 +4,11 @@ People copy receipts and recovery codes by hand, so these use Crockford's alphab
 what is typed back may be in small letters, with or without dashes.
 """
 
-import base64
 import hashlib
 import secrets
 from typing import Final
+
+from shared.text.short_codes import ID_LENGTH, base32_of
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MISREAD: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
@@ -15,14 +16,11 @@ GROUP: Final = 5
 RECOVERY_LENGTH: Final = 20
 """Characters of five bits each: 100 bits."""
 RECEIPT_LENGTH: Final = 10
-ID_LENGTH: Final = 26
-"""Characters of five bits each: 130 bits."""
 
 
 def submission_id(author_id: str, key: str) -> str:
     """The id of the submission that an author sends under an idempotency key: the same key, the same id."""
-    digest = hashlib.sha256(f"submission\0{author_id}\0{key}".encode()).digest()
-    return base64.b32encode(digest).decode().lower()[:ID_LENGTH]
+    return base32_of(f"submission\0{author_id}\0{key}", ID_LENGTH)
 
 
 def receipt(submission: str) -> str:

@@ -7,20 +7,19 @@ of different deliveries. People reached are not summed at all: the same people m
 """
 
 import re
-from base64 import b32encode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from hashlib import sha256
 from typing import Final, NamedTuple
 
 from shared.events import DeliveryChanged, ReachClicked, ReachSampled
+from shared.text.short_codes import short_code
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 DAY_MS: Final = 86_400_000
 CLICKS_SOURCE: Final = "links:redirect"
-CODE_LENGTH: Final = 10
+
 CLICKS: Final = "clicks"
 REACHED: Final = "reached"
 DELTA: Final = "delta"
@@ -135,7 +134,7 @@ class Change(NamedTuple):
 @lru_cache(maxsize=100_000)
 def code_of(delivery_id: str) -> str:
     """The short link's code of a delivery: the first 50 bits of SHA-256 of its id, base32, lower case."""
-    return b32encode(sha256(delivery_id.encode()).digest())[:CODE_LENGTH].decode().lower()
+    return short_code(delivery_id)
 
 
 def milliseconds(moment: datetime) -> int:

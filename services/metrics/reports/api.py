@@ -126,8 +126,7 @@ def row_of(row: BreakdownRow, columns: Mapping[str, int]) -> ReachRow:
 
 def seen_by(who: Principal) -> Sees | None:
     """Which deliveries' reach somebody may see; none says all. Pure."""
-    scopes = who.scopes
-    if not (scopes.countries or scopes.languages or scopes.sections):
+    if who.sees_all:
         return None
     return lambda dims: who.may_see(
         country=dims.country, language=dims.language, section=dims.section or None

@@ -142,7 +142,7 @@ def _edits(form: FormData, content: Content) -> dict[str, Any] | None:
         if value != _lines(getattr(content, field)):
             edits[field] = value
     if "hashtags" in form:
-        tags = hashtags.separated(str(form["hashtags"]))
+        tags = tuple(map(hashtags.without_sign, hashtags.separated(str(form["hashtags"]))))
         if tags != content.hashtags:
             edits["hashtags"] = tags
     alts = {

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from shared.text.folding import folded
-from shared.text.language_ranges import primary
+from shared.text.language_ranges import primary, subtags
 from shared.text.plain_text import normal
 
 EXCERPT: Final = 24
@@ -97,7 +97,7 @@ def words(text: str) -> Iterator[str]:
 
 def expected_script(language: str) -> str | None:
     """The one script of a language tag, if it has one."""
-    written = (SUBTAGS[tag] for tag in language.split("-")[1:] if tag in SUBTAGS)
+    written = (SUBTAGS[tag] for tag in subtags(language) if tag in SUBTAGS)
     return next(written, _SCRIPTS.get(primary(language)))
 
 

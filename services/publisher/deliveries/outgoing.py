@@ -5,10 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from services.publisher.deliveries.model import Delivery
-from services.publisher.deliveries.publication import Publication, Reading
+from services.publisher.deliveries.publication import Publication, Reading, TombstoneRecord
 from services.publisher.deliveries.sampling import key_of
-from services.publisher.deliveries.short_links import code_of, fact_id
+from services.publisher.deliveries.short_links import fact_id
 from shared.events import DeliveryChanged, MediaType, ReachSampled, Snapshot
+from shared.text.short_codes import short_code
 
 Target = Callable[[Snapshot], str]
 """Where the short link of what is shown leads."""
@@ -34,7 +35,7 @@ def changed(
         revision=delivery.revision,
         state=delivery.state,
         url=delivery.url,
-        code=code_of(delivery.id),
+        code=short_code(delivery.id),
         target=target(snapshot),
         country=snapshot.country,
         section=snapshot.section,
@@ -42,8 +43,16 @@ def changed(
         media_types=types,
         failure=delivery.failure,
         tombstone=tombstone.kind if tombstone else None,
-        recall_reason=(tombstone.reason or None) if tombstone and tombstone.kind == "recalled" else None,
+        recall_reason=_recall_reason(tombstone),
     )
+
+
+def _recall_reason(tombstone: TombstoneRecord | None) -> str | None:
+    match tombstone:
+        case TombstoneRecord("recalled", _, reason):
+            return reason or None
+        case _:
+            return None
 
 
 def sampled(reading: Reading, now: datetime) -> ReachSampled:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Form, Request, Response
-from fastapi.responses import RedirectResponse
 
 from services.publisher.deliveries.documents import FOR_A_PERSON
 from services.publisher.deliveries.model import Delivery
@@ -18,6 +17,7 @@ from services.publisher.desk.forms import is_reason, url_in
 from services.publisher.desk.service import EditorialService, sees
 from shared.campaign.model import Campaign
 from shared.events import DeliveryState
+from shared.http.redirects import see_other
 from shared.identity.tokens import Guard, Principal
 from shared.web import Pages
 
@@ -166,4 +166,4 @@ class Desk:
         ]
 
     def _to(self, submission_id: str) -> Response:
-        return RedirectResponse(f"{self._mount}/submissions/{submission_id}", 303)
+        return see_other(f"{self._mount}/submissions/{submission_id}")

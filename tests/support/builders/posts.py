@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image
 
 from services.publisher.channels.port import Post
-from services.publisher.deliveries.short_links import code_of
 from shared.events import AiUse, Attribution, Media, Snapshot
 from shared.storage.media import CLEAN, MediaStore
+from shared.text.short_codes import short_code
 
 PLANNED = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 SITE = "http://localhost:8400"
@@ -59,7 +59,7 @@ def post(delivery_id: str = "d7k2m4p6q8s2v4x6z2b4d6f8h2", *, channel: str = "tg"
         language=shown.language,
         revision=shown.revision,
         snapshot=shown,
-        short_link=f"{SITE}/r/{code_of(delivery_id)}",
+        short_link=f"{SITE}/r/{short_code(delivery_id)}",
         page_url=None,
         planned_at=PLANNED,
     )
@@ -73,6 +73,6 @@ def correction(earlier: Post, delivery_id: str, **changes: Any) -> Post:
         delivery_id=delivery_id,
         revision=shown.revision,
         snapshot=shown,
-        short_link=f"{SITE}/r/{code_of(delivery_id)}",
+        short_link=f"{SITE}/r/{short_code(delivery_id)}",
         previous_remote_id="earlier",
     )

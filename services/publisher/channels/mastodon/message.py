@@ -5,13 +5,13 @@ link says so.
 """
 
 import re
-import unicodedata
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
 from services.publisher.channels.port import Post
 from services.publisher.rendering.text import caption
 from shared.text.language_ranges import primary
+from shared.text.plain_text import normal
 
 CHARACTERS: Final = 500
 """Of a status, where a server is not set otherwise."""
@@ -22,7 +22,7 @@ _URL: Final = re.compile(r"https?://\S+")
 
 def characters(text: str) -> int:
     """How long `text` is for Mastodon."""
-    return len(unicodedata.normalize("NFC", _URL.sub("x" * LINK, text)))
+    return len(normal(_URL.sub("x" * LINK, text)))
 
 
 def status_for(post: Post, limit: int = CHARACTERS) -> dict[str, str]:

@@ -37,4 +37,4 @@ def day(moment: datetime, language: str) -> str:
 def number(value: int, language: str) -> str:
     """A number as `language` writes it."""
     locale = locale_of(language)
-    return in_digits_of(locale, format_decimal(value, locale=locale))
+    return in_digits_of(locale, format_decimal(value, locale=locale, numbering_system="default"))

@@ -5,12 +5,11 @@ written, stays the same through corrections, and short links and partners may ca
 """
 
 import re
-from base64 import b32encode
-from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
 
 from shared.text.hashtags import belongs
+from shared.text.short_codes import short_code
 
 ITEMS: Final = "_items/"
 """Records of what is published: the source of every index. The gateway does not serve them."""
@@ -32,7 +31,7 @@ def well_formed(language: str) -> bool:
 
 def code_of(submission_id: str) -> str:
     """The last part of a page's address: 50 bits of SHA-256(submission id), base32, lower case."""
-    return b32encode(sha256(submission_id.encode()).digest()).decode().lower()[:10]
+    return short_code(submission_id)
 
 
 def page(code: str, language: str) -> str:

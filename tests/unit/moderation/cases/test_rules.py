@@ -105,7 +105,7 @@ def test_what_is_decided_is_not_decided_again(state: CaseState) -> None:
         (Decision("reject", ("other",), note="\x1b[31m"), "not_text"),
         (Decision("approve", edits=Edits(title="x" * 201)), "too_long"),
         (Decision("approve", edits=Edits(body="x" * 20_001)), "too_long"),
-        (Decision("approve", edits=Edits(hashtags=("x",) * 21)), "too_long"),
+        (Decision("approve", edits=Edits(hashtags=tuple(f"x{n}" for n in range(21)))), "too_long"),
         (Decision("approve", edits=Edits(alts={"a" * 64: "x" * 1001})), "too_long"),
         (Decision("approve", edits=Edits(alts={"b" * 64: "x"})), "unknown_media"),
     ],
