@@ -80,6 +80,11 @@ class Settings(BaseSettings):
         default="info", validation_alias=_env("KONULLU_LOG_LEVEL")
     )
 
+    retention_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=60.0, validation_alias=_env("KONULLU_RETENTION_SECONDS")
+    )
+    """How often a service takes away texts and files whose time is over. The periods are the campaign file's."""
+
     @classmethod
     def from_env(cls, **overrides: Any) -> Self:
         """Read the environment once. Raises `SettingsError` with the variable's name."""

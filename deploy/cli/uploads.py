@@ -22,11 +22,8 @@ _MOST_CONFLICTS = 5
 def upload(link: httpx.Client, endpoint: str, path: Path, advance: Callable[[int], None]) -> str:
     """Send one file; returns its upload id. `advance` is called with the bytes that arrived."""
     size = path.stat().st_size
-    metadata = ",".join(
-        f"{key} {base64.b64encode(value.encode()).decode()}"
-        for key, value in {"filename": path.name, "filetype": _type_of(path)}.items()
-    )
-    headers = _TUS | {"Upload-Length": str(size), "Upload-Metadata": metadata}
+    kind = base64.b64encode(_type_of(path).encode()).decode()
+    headers = _TUS | {"Upload-Length": str(size), "Upload-Metadata": f"filetype {kind}"}
     # Repeatable: an upload whose answer was lost stays empty and expires.
     created = call(link, "POST", endpoint, repeatable=True, headers=headers, content=b"")
     url = urljoin(str(created.url), created.headers["Location"])

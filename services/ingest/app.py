@@ -13,6 +13,8 @@ from services.ingest.people import pages as people_pages
 from services.ingest.people.service import Sessions
 from services.ingest.people.store import People
 from services.ingest.rate_limits import RateLimits
+from services.ingest.retention.jobs import retention_of
+from services.ingest.retention.service import SubmissionErasure
 from services.ingest.settings import IngestSettings
 from services.ingest.status import handlers
 from services.ingest.status.store import Ledger
@@ -78,6 +80,8 @@ def assemble(runtime: Runtime) -> Parts:
         limits=limits,
         nudge=lambda person_id: runtime.nudge(people.collection, person_id),
     )
+    erasure = SubmissionErasure(submissions, ledger, uploads, campaign.retention.periods)
+    retention = retention_of(runtime.database, erasure, campaign.retention.periods)
     handlers.wire(runtime.broker)
     ledger_jobs = {
         f"ledger {topic.subject}": partial(
@@ -103,9 +107,23 @@ def assemble(runtime: Runtime) -> Parts:
             *_pages(campaign, reception, sessions, store, runtime.guard, limits),
         ],
         outboxes=[people.collection, submissions.collection],
-        prepare=[people.prepare, submissions.prepare, log.prepare, *upload_parts.prepare],
+        prepare=[
+            people.prepare,
+            submissions.prepare,
+            log.prepare,
+            *upload_parts.prepare,
+            *(each.prepare for each in retention.values()),
+        ],
         context={"ledger": ledger},
-        jobs={**upload_parts.jobs, **ledger_jobs, "received": log.run},
+        jobs={
+            **upload_parts.jobs,
+            **ledger_jobs,
+            "received": log.run,
+            **{
+                f"retention of {name}": partial(job.every, settings.retention_seconds)
+                for name, job in retention.items()
+            },
+        },
         on_stop=[*upload_parts.on_stop, log.close],
         bodies=Bodies(
             texts_at=["/v1/submissions", "/send"],

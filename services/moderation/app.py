@@ -17,6 +17,8 @@ from services.moderation.desk.media import Photos
 from services.moderation.desk.service import ReviewService
 from services.moderation.queue.claims import Claims
 from services.moderation.queue.reader import Queue, ReviewerScope
+from services.moderation.retention.jobs import retention_of
+from services.moderation.retention.service import CaseErasure
 from services.moderation.screening.rules import ClassRule, Policy
 from services.moderation.screening.service import Scanner
 from services.moderation.settings import ModerationSettings
@@ -70,6 +72,8 @@ def assemble(runtime: Runtime) -> Parts:
     recalls = RecallBudget(database["recalls"], settings.recalls_alone)
     desk = ReviewService(cases, queue, claims, decisions, clock, policy, recalls)
     photos = Photos(cases, MediaStore(settings.media_url))
+    periods = campaign.retention.periods
+    retention = retention_of(database, CaseErasure(cases, periods), periods)
     checkpoints = Checkpoints(database["seals"], cases.collection, clock)
     reasons = {reason.code: reason.text for reason in campaign.reasons}
     shell = Pages("moderation", WEB, pages.HOME, campaign=campaign.name, reasons=reasons)
@@ -97,8 +101,9 @@ def assemble(runtime: Runtime) -> Parts:
             ),
             "seal": lambda: checkpoints.every(settings.seal_seconds),
             "count": lambda: count(queue, clock, campaign),
+            "retention": partial(retention.every, settings.retention_seconds),
         },
-        prepare=[cases.prepare],
+        prepare=[cases.prepare, retention.prepare],
         context={"cases": cases, "database_clock": clock},
     )
 

@@ -21,6 +21,8 @@ from services.publisher.dispatch.health import Checkup
 from services.publisher.dispatch.post_builder import Addresses
 from services.publisher.dispatch.rate_limit_store import Accounts
 from services.publisher.dispatch.worker import Surroundings, Worker
+from services.publisher.retention.jobs import retention_of
+from services.publisher.retention.service import PublicationErasure
 from services.publisher.settings import PublisherSettings
 from shared.campaign.model import Campaign, CampaignError
 from shared.campaign.model import ChannelEntry as Entry
@@ -109,6 +111,8 @@ def wired(
         RemoteKeys(settings.moderation_url, settings.home / "cache" / "publisher-moderation-jwks.json"),
         {each.id: each.reviewers for each in campaign.classes},
     )
+    periods = campaign.retention.periods
+    retention = retention_of(database, PublicationErasure(deliveries, periods), periods)
     handlers.wire(runtime.broker)
     desk = pages.Desk(editors, runtime.guard, campaign, WEB, MOUNT)
     return Parts(
@@ -118,9 +122,10 @@ def wired(
             "checkup": checkup.run,
             "count": partial(_count, deliveries),
             "site": site.keep,
+            "retention": partial(retention.every, settings.retention_seconds),
             **_jobs(workers),
         },
-        prepare=[deliveries.prepare],
+        prepare=[deliveries.prepare, retention.prepare],
         context={"deliveries": deliveries, "trust": trust, "present": present},
         on_stop=[partial(_close, workers)],
     )

@@ -1,5 +1,7 @@
 """Finding what outboxes have left over, at a cost for each entry that does not grow with how many there are.
 
+What else waits in an index of times is found in the same way.
+
 The embedded database reads every match of a range before it limits or sorts: a pile of twenty thousand, taken by the page,
 is read a hundred times, and on a busy machine not once in time. So the pile is walked along in windows of time that both
 end in the index, narrowed where it is dense and widened where it is thin.
@@ -29,8 +31,11 @@ WHOLE_EVERY: Final = timedelta(minutes=5)
 class LeftOvers:
     """Those of one collection. It remembers how far everything was found to be published, and how wide it may look."""
 
-    def __init__(self, collection: Collection) -> None:
-        self._collection = collection
+    def __init__(
+        self, collection: Collection, field: str = "outbox_since", among: Document | None = None
+    ) -> None:
+        """What `field` marks with a time, among the documents with these values; an index begins with them all."""
+        self._collection, self._field, self._among = collection, field, among or {}
         self.since = LONG_AGO
         """Where the next sweep begins."""
         self._width = WIDEST
@@ -49,13 +54,13 @@ class LeftOvers:
             widest = max(WIDEST, (until - low) / 4)
             self._width = min(self._width, widest)
             high = min(low + self._width, until)
-            window = {"outbox_since": {"$gt": low, "$lte": high}}
-            found = await self._collection.find(window, {"outbox": 1, "outbox_since": 1}).to_list(None)
+            window = {**self._among, self._field: {"$gt": low, "$lte": high}}
+            found = await self._collection.find(window, {"outbox": 1, self._field: 1}).to_list(None)
             if len(found) > MOST:
-                found.sort(key=_mark)
-                high = _mark(found[MOST - 1])
-                self._width = max(NARROWEST, high - _mark(found[0]))
-                found = [each for each in found if _mark(each) <= high]
+                found.sort(key=self._mark)
+                high = self._mark(found[MOST - 1])
+                self._width = max(NARROWEST, high - self._mark(found[0]))
+                found = [each for each in found if self._mark(each) <= high]
             elif len(found) < MOST / 4:
                 self._width = min(2 * self._width, widest)
             if found:
@@ -63,7 +68,6 @@ class LeftOvers:
             low = high
             self.since = max(self.since, low - LATE)
 
-
-def _mark(document: Document) -> datetime:
-    since: datetime = document["outbox_since"]
-    return since
+    def _mark(self, document: Document) -> datetime:
+        since: datetime = document[self._field]
+        return since

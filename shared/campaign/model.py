@@ -8,6 +8,7 @@ Credentials are names (`env:NAME`, `file:path`), never values, and looked up whe
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -26,6 +27,7 @@ from pydantic import (
 from shared.campaign import defaults, located_yaml
 from shared.campaign.fields import BaseUrl, Country, Credential, Hashtag, Id, Language, Text
 from shared.campaign.mistakes import Mistake, sentences
+from shared.retention.model import ENDINGS, Ending
 from shared.text.language_ranges import in_ranges
 
 ChannelKind = Literal[
@@ -131,6 +133,31 @@ class Limits(_Part):
         return self
 
 
+class RetentionPeriods(_Part):
+    """For how many whole days texts and files are kept when nobody needs them for the campaign any more."""
+
+    withdrawn_days: Annotated[int, Field(ge=0, le=3650)] = 0
+    """After their author took them back and every channel let go of them. 0: at once."""
+    rejected_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    """After moderation's no: the time in which the author may object."""
+    unanswered_days: Annotated[int, Field(ge=0, le=3650)] = 180
+    """After moderation asked for changes and its author sent none."""
+    recalled_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    """After the campaign took its approval back: the time in which the author may object."""
+
+    @property
+    def periods(self) -> Mapping[Ending, timedelta]:
+        """The same by what ended it. A deleted account waits for nothing."""
+        days = {
+            "withdrawn": self.withdrawn_days,
+            "rejected": self.rejected_days,
+            "unanswered": self.unanswered_days,
+            "recalled": self.recalled_days,
+            "deleted": 0,
+        }
+        return {ending: timedelta(days=days[ending]) for ending in ENDINGS}
+
+
 class Reported(_Part):
     """A figure that others stated, with its source; never mixed with what was counted."""
 
@@ -179,6 +206,7 @@ class Campaign(_Part):
         SensitiveClass.model_validate(each) for each in defaults.CLASSES
     )
     limits: Limits = Limits()
+    retention: RetentionPeriods = RetentionPeriods()
     reported: Mapping[str, Reported] = Field(default_factory=dict)
     channels: Annotated[tuple[ChannelEntry, ...], Field(min_length=1)]
 
@@ -337,6 +365,7 @@ def _known_keys() -> dict[str, list[str]]:
         "reasons": Reason,
         "classes": SensitiveClass,
         "limits": Limits,
+        "retention": RetentionPeriods,
         "reported": Reported,
     }
     return {key: list(part.model_fields) for key, part in parts.items()}

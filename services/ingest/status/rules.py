@@ -5,6 +5,7 @@ order and any repetition of the same events ends in the same record.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal, TypedDict, TypeVar
 
 from pydantic import AwareDatetime
@@ -24,6 +25,7 @@ from shared.events import (
     Verdict,
     is_visible,
 )
+from shared.retention.model import End
 
 State = Literal[
     "received",
@@ -43,6 +45,10 @@ OF_VERDICT: Mapping[Verdict, State] = {
     "reject": "rejected",
     "request_changes": "changes_requested",
 }
+GONE_STATES = frozenset({"rejected", "cancelled", "removed"})
+"""A delivery that shows nothing and never will."""
+LEFT_TO_PEOPLE = frozenset({"needs_human", "residue"})
+"""A delivery with which nothing happens by itself any more."""
 UNDER_WAY = frozenset({"planned", "sending", "unknown", "reconciling", "needs_human"})
 
 
@@ -149,6 +155,52 @@ def state_of(revision: int, progress: Progress, *, withdrawn: bool) -> State:
         return "recalled"
     moderated = _moderated(revision, progress)
     return _delivered(revision, progress) if moderated == "approved" else moderated
+
+
+def end_of(progress: Progress, told_at: datetime) -> End | None:
+    """Whether, and since when, nobody needs the texts any more, as far as the others have told until `told_at`.
+
+    A rejected revision is the last one that moderation knows. What waits, and what is published, is needed.
+    """
+    graves = [each for each in progress.deliveries if each.tombstone is not None]
+    if _case_is(progress, "withdrawn") or any(each.tombstone == "withdrawn" for each in graves):
+        return End("withdrawn", told_at)
+    if progress.recall is not None:
+        return End("recalled", progress.recall.at)
+    if graves or _case_is(progress, "recalled"):
+        return End("recalled", min((each.at for each in graves), default=told_at))
+    known = [each.revision for each in (progress.case, progress.decision) if each is not None]
+    moderated = _moderated(max(known, default=0), progress)
+    decided_at = progress.decision.at if progress.decision is not None else told_at
+    if moderated == "rejected":
+        return None if _is_out(progress) else End("rejected", decided_at)
+    if moderated == "changes_requested":
+        return None if _is_out(progress) else End("unanswered", decided_at)
+    return None
+
+
+def lets_go(progress: Progress) -> bool:
+    """Whether every channel has let go of it, or a person alone can make it: its files are not needed for that."""
+    return all(each.state in GONE_STATES | LEFT_TO_PEOPLE for each in progress.deliveries)
+
+
+def blanked(progress: Progress) -> Progress:
+    """The record without what anybody wrote. States, codes, addresses and figures stay."""
+    decision, recall = progress.decision, progress.recall
+    return progress.model_copy(
+        update={
+            "decision": decision
+            and decision.model_copy(update={"message": None, "title": None, "body": None}),
+            "recall": recall and recall.model_copy(update={"reason": ""}),
+            "deliveries": tuple(
+                each.model_copy(update={"recall_reason": None}) for each in progress.deliveries
+            ),
+        }
+    )
+
+
+def _is_out(progress: Progress) -> bool:
+    return any(each.state not in GONE_STATES for each in progress.deliveries)
 
 
 def _moderated(revision: int, progress: Progress) -> State:

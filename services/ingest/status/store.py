@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.ingest.status.rules import Progress, Told, absorb, submission_of
+from services.ingest.status.rules import Progress, Told, absorb, blanked, end_of, submission_of
 from shared.failures import Failure, attempt
+from shared.retention.model import marked, unmarked
 from shared.storage.compare_and_set import Race
 from shared.storage.document import Document
 from shared.storage.mongo import Collection, is_duplicate
@@ -15,14 +16,14 @@ class Ledger:
     """The store: one document per submission, made by the first event about it."""
 
     def __init__(self, collection: Collection) -> None:
-        self._collection = collection
+        self.collection = collection
 
     async def tell(self, event: Told) -> bool:
         """Take in an event; false when it changed nothing. Any order, any repetition."""
         submission_id = submission_of(event)
         race = Race("the ledger of this submission")
         while True:
-            found = await self._collection.find_one({"_id": submission_id})
+            found = await self.collection.find_one({"_id": submission_id})
             before = _progress(found)
             after = absorb(before, event)
             if after == before:
@@ -37,7 +38,7 @@ class Ledger:
         Like `tell` in any order and any repetition: what is in already changes nothing when all are told once more.
         """
         ids = sorted({submission_of(event) for event in events})
-        found = {each["_id"]: each async for each in self._collection.find({"_id": {"$in": ids}})}
+        found = {each["_id"]: each async for each in self.collection.find({"_id": {"$in": ids}})}
         records = {each: _progress(found.get(each)) for each in ids}
         told_at: dict[str, datetime] = {}
         changed = []
@@ -63,7 +64,12 @@ class Ledger:
 
     async def of(self, submission_id: str) -> Progress:
         """What is known of a submission; nothing yet is an empty record."""
-        return _progress(await self._collection.find_one({"_id": submission_id}))
+        return _progress(await self.collection.find_one({"_id": submission_id}))
+
+    async def when(self, submission_id: str) -> tuple[Progress, datetime | None]:
+        """The same, and when the last of it happened; no time when nothing is known."""
+        found = await self.collection.find_one({"_id": submission_id})
+        return _progress(found), None if found is None else found["told_at"]
 
     async def any_approved(self, submission_ids: Sequence[str]) -> bool:
         """Whether moderation's last word on any of these submissions was yes."""
@@ -74,8 +80,21 @@ class Ledger:
 
     async def of_all(self, submission_ids: list[str]) -> dict[str, Progress]:
         """What is known of several submissions; those of which nothing is known are absent."""
-        found = self._collection.find({"_id": {"$in": submission_ids}})
+        found = self.collection.find({"_id": {"$in": submission_ids}})
         return {document["_id"]: _progress(document) async for document in found}
+
+    async def erase(self, submission_id: str) -> None:
+        """Take away what anybody wrote, and the mark. Repeating it changes nothing; what is told later marks it anew."""
+        race = Race("the ledger of this submission")
+        while (found := await self.collection.find_one({"_id": submission_id})) is not None:
+            document = _document(
+                submission_id, blanked(_progress(found)), int(found["writes"]) + 1, found["told_at"]
+            )
+            kept = {name: value for name, value in document.items() if name not in unmarked()}
+            done = await self.collection.replace_one({"_id": submission_id, "writes": found["writes"]}, kept)
+            if done.modified_count:
+                return
+            await race.lost()
 
     async def _replace(
         self, submission_id: str, found: Document | None, after: Progress, at: datetime
@@ -83,7 +102,7 @@ class Ledger:
         """Write `after` unless somebody else has written since; false then."""
         if found is None:
             return await self._begin([_document(submission_id, after, 1, at)])
-        done = await self._collection.replace_one(
+        done = await self.collection.replace_one(
             {"_id": submission_id, "writes": found["writes"]},
             _document(submission_id, after, int(found["writes"]) + 1, at),
         )
@@ -93,7 +112,7 @@ class Ledger:
         """Write records that are new; false when somebody else has begun one of them."""
         if not documents:
             return True
-        stored = await attempt(self._collection.insert_many(documents, ordered=False))
+        stored = await attempt(self.collection.insert_many(documents, ordered=False))
         if isinstance(stored, Failure):
             if is_duplicate(stored.error):
                 return False
@@ -102,7 +121,13 @@ class Ledger:
 
 
 def _document(submission_id: str, progress: Progress, writes: int, at: datetime) -> Document:
-    return {"_id": submission_id, "writes": writes, "progress": progress.model_dump(), "told_at": at}
+    return {
+        "_id": submission_id,
+        "writes": writes,
+        "progress": progress.model_dump(),
+        "told_at": at,
+        **marked(end_of(progress, at)),
+    }
 
 
 def _progress(document: Document | None) -> Progress:

@@ -122,6 +122,7 @@ class Portal:
             body=draft.body,
             language=draft.language,
             country=draft.country,
+            erased_at=submission.erased_at,
             media=latest.manuscript.media,
             media_url=_media(submission_id),
             sent_at=latest.accepted_at,

@@ -6,7 +6,7 @@ change is one write. What tells of it is in the same document: the event of a fi
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID, uuid5
@@ -22,11 +22,13 @@ from shared.concurrency.batcher import Batcher
 from shared.events import (
     SUBMISSION_RECEIVED,
     SUBMISSION_WITHDRAWN,
+    Attribution,
     Media,
     SubmissionReceived,
     SubmissionWithdrawn,
 )
 from shared.observability.telemetry import current_traceparent
+from shared.retention.model import AS, End, end_in, marked, unmarked
 from shared.storage.document import Document
 from shared.storage.mongo import Database
 
@@ -55,6 +57,19 @@ class Manuscript:
     draft: Draft
     media: tuple[Media, ...]
 
+    @property
+    def blank(self) -> "Manuscript":
+        """Without what the author wrote and sent. Language, country, consent, key and digest stay."""
+        draft = replace(
+            self.draft,
+            title="",
+            body="",
+            hashtags=(),
+            attachments=(),
+            attribution=Attribution(mode=self.draft.attribution.mode),
+        )
+        return replace(self, draft=draft, media=())
+
 
 @dataclass(frozen=True, slots=True)
 class Revision:
@@ -74,6 +89,10 @@ class Submission:
     revisions: tuple[Revision, ...]
     """All, the first first; never empty."""
     withdrawn: bool
+    end: End | None = None
+    """Why its texts and files are to go, where that is marked here."""
+    erased_at: datetime | None = None
+    """When its texts and files were taken away; what it consisted of is blank since."""
 
     @property
     def receipt(self) -> str:
@@ -163,6 +182,7 @@ class Submissions:
         event = _received(before.submission_id, before.author_id, revision, manuscript, now)
         change: Document = {
             "$set": {"revision": revision},
+            "$unset": {**unmarked(), "erased_at": ""},
             "$push": {"revisions": _revision_document(revision, manuscript, now)},
         }
         done = await self.collection.update_one(
@@ -183,12 +203,43 @@ class Submissions:
             version=before.latest.number + 1,
             reason=reason,
         )
-        change: Document = {"$set": {"withdrawn": True, "withdrawn_at": now, "withdrawal_reason": reason}}
+        end = End("withdrawn", now)
+        change: Document = {
+            "$set": {"withdrawn": True, "withdrawn_at": now, "withdrawal_reason": reason, **marked(end)}
+        }
         done = await self.collection.update_one(
             {"_id": before.submission_id, "revision": before.latest.number, "withdrawn": False},
             outbox.merge(change, outbox.appended(outbox.entry(SUBMISSION_WITHDRAWN, event))),
         )
         return done.modified_count > 0
+
+    async def delete(self, author_id: str, now: datetime) -> None:
+        """Mark all that an author sent, and that still has its texts, to be erased at once."""
+        query = {"author_id": author_id, "erased_at": None, AS: {"$ne": "deleted"}}
+        await self.collection.update_many(query, {"$set": marked(End("deleted", now))})
+
+    async def erase(self, before: Submission, now: datetime) -> bool:
+        """Take texts and files' names away from `before`, if it is still how things stand; true when they are gone.
+
+        Who sent what language, country and consent when, the keys and the digests stay. What is to be told goes out first.
+        """
+        if before.erased_at is not None:
+            return True
+        blank = [
+            _revision_document(each.number, each.manuscript.blank, each.accepted_at)
+            for each in before.revisions
+        ]
+        as_read = {
+            "_id": before.submission_id,
+            "revision": before.latest.number,
+            "withdrawn": before.withdrawn,
+            "outbox.0": {"$exists": False},
+        }
+        change = {
+            "$set": {"revisions": blank, "withdrawal_reason": None, "erased_at": now},
+            "$unset": unmarked(),
+        }
+        return (await self.collection.update_one(as_read, change)).matched_count > 0
 
 
 def received_log(database: Database, publish: Callable[[Document], Awaitable[None]]) -> OutboxLog:
@@ -243,4 +294,6 @@ def _submission(document: Document) -> Submission:
         author_id=document["author_id"],
         revisions=tuple(_revision(each) for each in document["revisions"]),
         withdrawn=document["withdrawn"],
+        end=end_in(document),
+        erased_at=document.get("erased_at"),
     )

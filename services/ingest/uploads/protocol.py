@@ -59,8 +59,8 @@ class Upload:
     id: str
     owner: str
     length: int
-    metadata: str
-    """The `Upload-Metadata` header as it was sent."""
+    filetype: str
+    """The media type that was announced. Nothing else of the `Upload-Metadata` is kept: names of files tell of people."""
     created_at: datetime
     expires_at: datetime | None
     offset: int = 0
@@ -119,6 +119,11 @@ def parse_metadata(header: str) -> Mapping[str, str]:
     return pairs
 
 
+def shown_metadata(filetype: str) -> str:
+    """The `Upload-Metadata` header that tells what is kept of the one that was sent; empty for nothing."""
+    return f"filetype {base64.b64encode(filetype.encode()).decode()}" if filetype else ""
+
+
 def _bad_metadata(reason: str) -> Problem:
     text = (
         f"Upload-Metadata cannot be read: {reason}. Send comma-separated `key base64` pairs, or leave it out."
@@ -126,9 +131,14 @@ def _bad_metadata(reason: str) -> Problem:
     return Problem(400, "upload_metadata", text)
 
 
+def told_type(metadata: Mapping[str, str]) -> str:
+    """The media type that a client announces, without its parameters; empty when it announces none."""
+    return metadata.get("filetype", "").partition(";")[0].strip().lower()
+
+
 def require_type(metadata: Mapping[str, str]) -> None:
     """Whether a file of the announced type can be taken at all. Raises 415 `media_type`."""
-    told = metadata.get("filetype", "").partition(";")[0].strip().lower()
+    told = told_type(metadata)
     if told not in ACCEPTED_TYPES and told not in UNTOLD_TYPES:
         raise Problem(415, "media_type", f"Files of the type {told} are not taken. {PHOTO_ADVICE}")
 
@@ -142,7 +152,7 @@ def require_length(header: str | None, metadata: Mapping[str, str], limits: Uplo
             "upload_length",
             "Upload-Length must say how many bytes the file has; a deferred length is not taken.",
         )
-    photo = metadata.get("filetype", "").lower().startswith("image/")
+    photo = told_type(metadata).startswith("image/")
     most = limits.photo_bytes if photo else limits.video_bytes
     if length > most:
         what = "A photo" if photo else "A file"

@@ -17,6 +17,7 @@ from services.ingest.uploads.protocol import Upload, UploadLimits, UploadsHeld, 
 from shared.concurrency.wake_up import WakeUp, woken
 from shared.events import Media
 from shared.http.problems import Problem
+from shared.storage.compare_and_set import Race
 from shared.storage.document import Document
 from shared.storage.mongo import Collection, Database
 
@@ -72,6 +73,9 @@ class Uploads:
         await self._rows.create_index("expires_at", sparse=True)
         await self._rows.create_index("gone_at", sparse=True)
         await self._rows.create_index("sha256", sparse=True)
+        await self._rows.create_index("kept_by", name="kept_by")
+        # An earlier version kept the names of files.
+        await self._rows.update_many({"metadata": {"$exists": True}}, {"$unset": {"metadata": ""}})
 
     async def create(self, upload: Upload) -> None:
         """Begin an upload. Raises 429 `upload_quota` when the person has too much here; then nothing is begun.
@@ -224,12 +228,37 @@ class Uploads:
     async def keep(self, upload_ids: Sequence[str], submission_id: str) -> None:
         """Hold clean uploads for a submission, for good. Call it before the submission is stored.
 
-        So a stored submission never points at media that expire. Repeating it changes nothing.
+        So a stored submission never points at media that expire. Repeating it changes nothing. Raises 422 `upload_unknown`
+        when one has ended since it was claimed.
         """
-        await self._rows.update_many(
+        done = await self._rows.update_many(
             {"_id": {"$in": list(upload_ids)}, "state": "clean"},
             {"$addToSet": {"kept_by": submission_id}, "$unset": {"expires_at": ""}},
         )
+        if done.matched_count < len(set(upload_ids)):
+            raise _unknown(upload_ids[0])
+
+    async def release(self, submission_id: str, now: datetime) -> None:
+        """Let go of the uploads of a submission. Those that no other submission holds end; their files are swept away."""
+        race = Race("these uploads")
+        while held := await self._rows.find({"kept_by": submission_id}, {"kept_by": 1}).to_list(None):
+            for row in held:
+                left = [each for each in row["kept_by"] if each != submission_id]
+                change: Document = {"$set": {"kept_by": left}}
+                await self._rows.update_one(
+                    {"_id": row["_id"], "kept_by": row["kept_by"]}, change if left else _let_go(now)
+                )
+            await race.lost()
+
+    async def end_all(self, owner: str, now: datetime) -> None:
+        """End every upload of a person that no submission holds."""
+        query = {"owner": owner, "kept_by": [], "state": {"$ne": "gone"}}
+        await self._rows.update_many(query, gone(now))
+
+    async def of(self, owner: str) -> list[Upload]:
+        """A person's uploads that have not ended, oldest first."""
+        found = self._rows.find({"owner": owner, "state": {"$ne": "gone"}}, WITHOUT_PARTS)
+        return [_upload(row) async for row in found.sort("created_at", 1)]
 
 
 def gone(now: datetime) -> Document:
@@ -241,9 +270,18 @@ def gone(now: datetime) -> Document:
         "writer": "",
         "expires_at": "",
         "parts": "",
-        "metadata": "",
     }
     return {"$set": {"state": "gone", "gone_at": now}, "$unset": unset}
+
+
+def _let_go(now: datetime) -> Document:
+    ended = gone(now)
+    return {**ended, "$set": {**ended["$set"], "kept_by": []}}
+
+
+def _unknown(upload_id: str) -> Problem:
+    text = "There is no such upload of yours; it may have expired. Upload the file again and use its new id."
+    return Problem(422, "upload_unknown", text, upload_id=upload_id)
 
 
 def _standing(upload: Upload) -> Document:
@@ -253,10 +291,7 @@ def _standing(upload: Upload) -> Document:
 def _must_wait(upload_id: str, upload: Upload | None, owner: str) -> bool:
     """Whether the screening has not ended yet. Raises `Problem` where waiting would not help."""
     if upload is None or upload.owner != owner or upload.state == "gone":
-        text = (
-            "There is no such upload of yours; it may have expired. Upload the file again and use its new id."
-        )
-        raise Problem(422, "upload_unknown", text, upload_id=upload_id)
+        raise _unknown(upload_id)
     if upload.refusal is not None:
         raise Problem(422, upload.refusal.code, upload.refusal.detail, upload_id=upload_id)
     if upload.state == "receiving":
@@ -276,7 +311,7 @@ def _row(upload: Upload) -> Document:
         "_id": upload.id,
         "owner": upload.owner,
         "length": upload.length,
-        "metadata": upload.metadata,
+        "filetype": upload.filetype,
         "created_at": upload.created_at,
         "expires_at": upload.expires_at,
         "offset": 0,
@@ -293,7 +328,7 @@ def _upload(row: Document) -> Upload:
         id=row["_id"],
         owner=row["owner"],
         length=row["length"],
-        metadata=row.get("metadata", ""),
+        filetype=row.get("filetype", ""),
         created_at=row["created_at"],
         expires_at=row.get("expires_at"),
         offset=row["offset"],

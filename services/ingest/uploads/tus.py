@@ -26,6 +26,8 @@ from services.ingest.uploads.protocol import (
     parse_metadata,
     require_length,
     require_type,
+    shown_metadata,
+    told_type,
     whole_number,
 )
 from services.ingest.uploads.store import Uploads
@@ -94,14 +96,13 @@ def routes(uploads: Uploads, quarantine: Quarantine, guard: Guard, limits: Uploa
     @router.post("", status_code=201)
     async def create(request: Request, principal: person) -> Response:
         """Begin an upload, with its first bytes if the body carries them."""
-        header = request.headers.get("upload-metadata", "")
-        metadata, now = parse_metadata(header), datetime.now(UTC)
+        metadata, now = parse_metadata(request.headers.get("upload-metadata", "")), datetime.now(UTC)
         require_type(metadata)
         upload = Upload(
             id=secrets.token_hex(16),
             owner=principal.person_id,
             length=require_length(request.headers.get("upload-length"), metadata, limits),
-            metadata=header,
+            filetype=told_type(metadata),
             created_at=now,
             expires_at=now + limits.lifetime,
         )
@@ -124,8 +125,8 @@ def routes(uploads: Uploads, quarantine: Quarantine, guard: Guard, limits: Uploa
         """How far an upload has come."""
         headers = _progress(upload, upload.offset)
         headers |= {"Upload-Length": str(upload.length), "Cache-Control": "no-store"}
-        if upload.metadata:
-            headers["Upload-Metadata"] = upload.metadata
+        if upload.filetype:
+            headers["Upload-Metadata"] = shown_metadata(upload.filetype)
         return Response(status_code=200, headers=headers)
 
     @router.get(ONE)

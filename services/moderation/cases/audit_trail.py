@@ -15,6 +15,8 @@ START: Final = "0" * 64
 """What the first entry has before it."""
 
 
+ERASED: Final = "erased"
+"""The action after which the texts that the entries before it speak of are gone."""
 MARKS: Final = 1024
 
 
@@ -49,6 +51,11 @@ class AuditEntry:
 def hash_of(body: Mapping[str, Any]) -> str:
     """SHA-256, in hexadecimal, of the canonical JSON of all but the hash itself."""
     return hashlib.sha256(rfc8785.dumps({k: v for k, v in body.items() if k != "hash"})).hexdigest()
+
+
+def digest_of(text: str | None) -> str | None:
+    """SHA-256, in hexadecimal, of what somebody wrote: the trail proves it without keeping it."""
+    return hashlib.sha256(text.encode()).hexdigest() if text else None
 
 
 def append(

@@ -12,6 +12,7 @@ from services.moderation.cases import audit_trail as chain
 from services.moderation.cases.rules import CaseApproved, Content, Plan, Standing
 from services.moderation.screening.rules import Risk, Signal
 from shared.events import AiUse, Attribution, CaseChanged, CaseState, Consent
+from shared.retention.model import End, end_in
 from shared.storage.document import Document
 
 _CONTENT: Final = TypeAdapter(Content)
@@ -88,6 +89,10 @@ class Case:
     """Who wants it taken back, where that waits for a second person."""
     trace: str | None = None
     """The W3C `traceparent` of what brought its revision here."""
+    end: End | None = None
+    """Why its texts are to go, and since when."""
+    erased_at: datetime | None = None
+    """When its texts were taken away."""
 
     @property
     def last(self) -> chain.AuditEntry | None:
@@ -97,6 +102,19 @@ class Case:
     def held_by(self, now: datetime) -> CaseLease | None:
         """The lease that holds it now, if one does."""
         return self.lease if self.lease is not None and self.lease.until > now else None
+
+    @property
+    def blank(self) -> "Case":
+        """Without what anybody wrote, and without pictures. States, codes, digests and people's ids stay."""
+        return replace(
+            self,
+            sent=_blank(self.sent),
+            standing=replace(self.standing, content=_blank(self.standing.content)),
+            attribution=Attribution(mode=self.attribution.mode),
+            signals=(),
+            decisions=tuple(replace(each, note=None) for each in self.decisions),
+            recall=None if self.recall is None else "",
+        )
 
     def with_state(self, state: CaseState, version: int) -> "Case":
         """The case in another state, as of another version."""
@@ -139,6 +157,23 @@ def standing_fields(standing: Standing) -> Document:
         "approvals": [asdict(each) for each in standing.approvals],
         "escalated": standing.escalated,
     }
+
+
+def erasable_fields(case: Case) -> Document:
+    """The stored fields that hold what people wrote and sent."""
+    return {
+        "sent": content_document(case.sent),
+        "content": content_document(case.standing.content),
+        "media_ids": [media.sha256 for media in case.sent.media],
+        "attribution": case.attribution.model_dump(mode="json"),
+        "signals": signals_documents(case.signals),
+        "decisions": [record_document(each) for each in case.decisions],
+        "recall": case.recall,
+    }
+
+
+def _blank(content: Content) -> Content:
+    return Content("", "", content.language)
 
 
 def signals_documents(signals: tuple[Signal, ...]) -> list[Document]:
@@ -207,4 +242,6 @@ def case_of(document: Document) -> Case:
         recall=document.get("recall"),
         recall_asked_by=document.get("recall_asked_by"),
         trace=document.get("trace"),
+        end=end_in(document),
+        erased_at=document.get("erased_at"),
     )

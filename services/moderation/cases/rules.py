@@ -11,6 +11,7 @@ import rfc8785
 from services.moderation.screening.rules import Policy, Wording, judge, read
 from services.moderation.screening.text_scan import words
 from shared.events import Approval, CaseState, Media, Snapshot, SubmissionReceived, Value, as_utc
+from shared.retention.model import End, Ending
 from shared.text.differences import common_stretches
 from shared.text.hashtags import without_repetition
 from shared.text.plain_text import is_blank, no_text, normal, over_lines
@@ -20,6 +21,13 @@ OPEN: Final[frozenset[CaseState]] = frozenset({"screened", "in_review"})
 """States in which a case waits for somebody."""
 ENDED: Final[frozenset[CaseState]] = frozenset({"withdrawn", "recalled"})
 """States that nothing leads out of."""
+ENDINGS: Final[Mapping[CaseState, Ending]] = {
+    "withdrawn": "withdrawn",
+    "recalled": "recalled",
+    "rejected": "rejected",
+    "changes_requested": "unanswered",
+}
+"""States in which nobody here needs the texts any more, and what ended that."""
 AFTER: Final[Mapping[Verdict, CaseState]] = {"reject": "rejected", "request_changes": "changes_requested"}
 
 
@@ -130,6 +138,11 @@ class Outcome:
     def agreed(self) -> tuple[Approval, ...]:
         """The approvals as they are told."""
         return tuple(Approval(person_id=each.person_id, at=each.at) for each in self.approvals)
+
+
+def end_of(state: CaseState, since: datetime) -> End | None:
+    """Why nobody here needs the texts of a case that is in this state since then; nothing while somebody does."""
+    return End(ENDINGS[state], since) if state in ENDINGS else None
 
 
 def digest(content: Content, plan: Plan) -> str:

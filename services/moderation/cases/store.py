@@ -14,9 +14,15 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from services.moderation.cases import audit_trail as chain
-from services.moderation.cases.model import Case, case_of, signals_documents, standing_fields
+from services.moderation.cases.model import (
+    Case,
+    case_of,
+    erasable_fields,
+    signals_documents,
+    standing_fields,
+)
 from services.moderation.cases.queue_positions import DECIDED, LaneBook, Stage
-from services.moderation.cases.rules import ENDED, OPEN, Content, Plan, Standing, digest
+from services.moderation.cases.rules import ENDED, OPEN, Content, Plan, Standing, digest, end_of
 from services.moderation.screening.rules import ScreeningFinding
 from shared.bus.outbox import appended, embedded, entry, merge
 from shared.events import (
@@ -30,6 +36,7 @@ from shared.events import (
     derived_id,
 )
 from shared.observability.telemetry import continued, current_traceparent
+from shared.retention.model import marked, unmarked
 from shared.storage.compare_and_set import Race
 from shared.storage.document import Document
 from shared.storage.mongo import DUPLICATE_KEY, BulkWriteError, Collection, DuplicateKeyError
@@ -207,6 +214,7 @@ class Cases:
         event = arrival.event
         withdrawn = found["state"] == "withdrawn"
         fields = _received(arrival, "withdrawn" if withdrawn else "screened")
+        end = end_of("withdrawn", now) if withdrawn else None
         place = {} if withdrawn else await self.books.place("first", event.language, event.country, now)
         last = chain.entry_of(found["audit"][-1])
         audit = _received_entry(last, event, fields, now)
@@ -224,7 +232,9 @@ class Cases:
                     "version": version,
                     "lease": None,
                     "unsealed": chain.mark_of(event.subject_id),
-                }
+                    **marked(end),
+                },
+                "$unset": {"erased_at": "", **({} if end else unmarked())},
             },
             {"$push": {"audit": audit.document(), "applied": str(event.event_id)}},
             appended(entry(CASE_CHANGED, told, arrival.trace)),
@@ -281,7 +291,7 @@ class Cases:
             actor=actor,
             action=state,
             content=digest(standing.content, standing.plan),
-            details={"revision": case.revision, "reason": reason},
+            details={"revision": case.revision, "reason": chain.digest_of(reason)},
         )
         told = replace(case, standing=standing, version=case.version + 1).changed(
             event_id=derived_id(cause, "case_changed"), at=now, caused_by=cause
@@ -293,6 +303,7 @@ class Cases:
             "escalated": False,
             "lease": None,
             "unsealed": chain.mark_of(case.id),
+            **marked(end_of(state, now)),
         }
         version = case.version + 1
         if state == "recalled":
@@ -384,6 +395,37 @@ class Cases:
                 return told
             await race.lost()
 
+    async def erase(self, case: Case, now: datetime) -> bool:
+        """Take away all that anybody wrote of `case`, if nobody changed it since it was read and all is told; what was done.
+
+        The trail gets an entry for it. Its earlier entries, and the approvals, keep the digests of what stood here.
+        """
+        after = case.blank
+        if after == case:
+            gone = {"_id": case.id, "version": case.version}
+            done = await self.collection.update_one(gone, {"$unset": unmarked()})
+            return bool(done.matched_count)
+        audit = chain.append(
+            case.last,
+            case=case.id,
+            at=now,
+            actor=SYSTEM,
+            action=chain.ERASED,
+            content=digest(after.standing.content, after.standing.plan),
+            details={"revision": case.revision},
+        )
+        update: Document = {
+            "$set": {
+                **erasable_fields(after),
+                "version": case.version + 1,
+                "erased_at": now,
+                "unsealed": chain.mark_of(case.id),
+            },
+            "$unset": unmarked(),
+            "$push": {"audit": audit.document()},
+        }
+        return await self.change(case, update, **{"outbox.0": {"$exists": False}})
+
     async def ask_recall(self, case: Case, *, actor: str, reason: str, now: datetime) -> None:
         """Note that somebody wants it taken back, which waits for a second person. Asked again, nothing changes."""
         race = Race("this case")
@@ -431,7 +473,7 @@ def _noted(case: Case, action: str, actor: str, reason: str, now: datetime) -> c
         actor=actor,
         action=action,
         content=digest(case.standing.content, case.standing.plan),
-        details={"revision": case.revision, "reason": reason},
+        details={"revision": case.revision, "reason": chain.digest_of(reason)},
     )
 
 

@@ -23,6 +23,7 @@ from services.moderation.cases.rules import (
     Verdict,
     decide,
     digest,
+    end_of,
 )
 from services.moderation.cases.store import Cases
 from services.moderation.queue.claims import ClaimLost, case_id_of
@@ -33,6 +34,7 @@ from shared.bus.outbox import appended, entry, merge
 from shared.events import CASE_CHANGED, MODERATION_DECIDED, ModerationDecided, Snapshot, derived_id
 from shared.identity.signing import sign
 from shared.observability.telemetry import continued
+from shared.retention.model import marked, unmarked
 from shared.storage.clock import DatabaseClock
 from shared.storage.compare_and_set import Race
 from shared.storage.document import Document
@@ -181,9 +183,10 @@ class Decisions:
             "lease": None,
             "unsealed": chain.mark_of(case.id),
             **(await self._place(case, outcome, now)),
+            **marked(end := end_of(outcome.state, now)),
         }
         update = merge(
-            {"$set": fields},
+            {"$set": fields, **({} if end else {"$unset": unmarked()})},
             {"$push": {"audit": audit.document(), "decisions": record_document(record)}},
             appended(*entries),
         )
@@ -246,7 +249,6 @@ def _snapshot(case: Case, outcome: Outcome) -> Snapshot:
 def _entry(
     case: Case, decision: Decision, outcome: Outcome, record: Record, now: datetime
 ) -> chain.AuditEntry:
-    note = hashlib.sha256(decision.note.encode()).hexdigest() if decision.note else None
     return chain.append(
         case.last,
         case=case.id,
@@ -260,7 +262,7 @@ def _entry(
             "state": outcome.state,
             "reasons": list(decision.reasons),
             "classes": list(outcome.classes),
-            "note": note,
+            "note": chain.digest_of(decision.note),
             "edited": decision.edits is not None,
         },
     )

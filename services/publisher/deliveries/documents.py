@@ -9,6 +9,7 @@ from services.publisher.deliveries.model import Delivery
 from services.publisher.deliveries.publication import Permission, Publication, TombstoneRecord
 from services.publisher.deliveries.retry_policy import LANES, lane_of
 from shared.events import DeliveryState, Snapshot
+from shared.retention.model import marked
 from shared.storage.document import Document
 
 _DELIVERY = TypeAdapter(Delivery)
@@ -35,6 +36,8 @@ def to_document(publication: Publication, now: datetime) -> Document:
     }
     waiting = [each.since or now for each in publication.deliveries if each.state in FOR_A_PERSON]
     document["person_since"] = min(waiting, default=None)
+    if (end := publication.end) is not None and publication != publication.blank:
+        document |= marked(end)
     return document
 
 

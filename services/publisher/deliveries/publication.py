@@ -23,7 +23,8 @@ from services.publisher.deliveries.triggers import (
     Retired,
     Retirement,
 )
-from shared.events import Snapshot, Tombstone
+from shared.events import Attribution, Snapshot, Tombstone
+from shared.retention.model import End
 from shared.text.language_ranges import in_ranges
 
 _ANY = Rules(Capabilities(lookup=False, idempotent=False, read_back=False, remove=False, sample=False))
@@ -94,6 +95,24 @@ class Publication:
     told: tuple["Delivery | Reading", ...] = ()
     """What is to be told: deliveries as they were when they came into a new state, and new figures."""
 
+    @property
+    def end(self) -> End | None:
+        """Why nobody needs its texts any more, and since when: it was taken back, and every channel has let go of it.
+
+        What a person has to look for on a channel is needed for that.
+        """
+        if self.tombstone is None or any(each.state not in GONE for each in self.deliveries):
+            return None
+        return End(self.tombstone.kind, self.tombstone.at)
+
+    @property
+    def blank(self) -> "Publication":
+        """Without what anybody wrote, and without pictures. States, addresses, codes, times and ids stay."""
+        tombstone = self.tombstone and replace(self.tombstone, reason="")
+        snapshots = {revision: _blank(each) for revision, each in self.snapshots.items()}
+        deliveries = tuple(_without_words(each) for each in self.deliveries)
+        return replace(self, tombstone=tombstone, snapshots=snapshots, deliveries=deliveries)
+
     def delivery(self, wanted: str) -> Delivery | None:
         """The delivery with this id."""
         return next((each for each in self.deliveries if each.id == wanted), None)
@@ -130,6 +149,19 @@ class Publication:
             deliveries = tuple(delivery if each.id == delivery.id else each for each in self.deliveries)
         news = before is None or before.state != delivery.state
         return replace(self, deliveries=deliveries, told=(*self.told, delivery) if news else self.told)
+
+
+def _blank(snapshot: Snapshot) -> Snapshot:
+    attribution = Attribution(mode=snapshot.attribution.mode)
+    empty = {"title": "", "body": "", "hashtags": (), "media": (), "attribution": attribution}
+    return snapshot.model_copy(update=empty)
+
+
+def _without_words(delivery: Delivery) -> Delivery:
+    """What channels said may repeat what they were given."""
+    failure = delivery.failure and delivery.failure.model_copy(update={"detail": ""})
+    attempts = tuple(replace(each, detail="") for each in delivery.attempts)
+    return replace(delivery, failure=failure, attempts=attempts, prepared={})
 
 
 def happen(

@@ -23,6 +23,7 @@ from shared.bus.left_over import LONG_AGO
 from shared.bus.outbox import appended, embedded, entry, merge
 from shared.events import DELIVERY_CHANGED, REACH_SAMPLED
 from shared.failures import Failure, Meaning, attempt
+from shared.retention.model import AS, unmarked
 from shared.storage.compare_and_set import Race
 from shared.storage.document import Document
 from shared.storage.mongo import Collection, is_duplicate
@@ -178,7 +179,10 @@ class Deliveries:
             return True
         if after.snapshots == before.snapshots:
             del document["snapshots"]
-        update = merge({"$set": document}, appended(*entries))
+        elif after.end is not None and after == after.blank:  # nothing happened to it that anybody has to see
+            del document["changed_at"]
+        gone = {} if AS in document else {"$unset": unmarked()}
+        update = merge({"$set": document}, gone, appended(*entries))
         result = await self._collection.update_one(
             {"_id": after.submission_id, "version": before.version}, update
         )

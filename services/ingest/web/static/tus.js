@@ -116,7 +116,7 @@ export class Upload {
   }
 
   async #create() {
-    const metadata = `filename ${words(this.file.name)},filetype ${words(this.file.type || "application/octet-stream")}`;
+    const metadata = `filetype ${words(this.file.type || "application/octet-stream")}`;
     const request = await send(
       "POST", this.endpoint, { ...this.headers, "Upload-Length": this.file.size, "Upload-Metadata": metadata }, null,
       () => undefined, this.stopper.signal,

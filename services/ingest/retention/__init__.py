@@ -1,0 +1,1 @@
+"""What ingest keeps of people, and how it lets go of it."""

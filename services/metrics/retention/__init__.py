@@ -1,0 +1,1 @@
+"""What metrics keeps of people: numbers."""

@@ -1,0 +1,1 @@
+"""What moderation keeps of people, and how it lets go of it."""

@@ -1,0 +1,1 @@
+"""What publisher keeps of people, and how it lets go of it."""

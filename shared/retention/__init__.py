@@ -1,0 +1,1 @@
+"""How long what people gave is kept, and the job that takes it away."""
