@@ -1,7 +1,8 @@
 """The settings every process shares. Only `settings.py` files read the environment, once, at start-up."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,6 +12,8 @@ Port = Annotated[int, Field(ge=1024, le=65500)]
 INGEST, MODERATION, PUBLISHER, METRICS = 1, 2, 3, 4
 NATS, MONGO = 10, 11
 """Offsets from the port base."""
+SECRET_SETTINGS: Final = frozenset({"MONGO_URL", "NATS_URL"})
+"""Variables whose value may hold a password; no message quotes them."""
 
 
 def embedded_database(port: int, host: str = "127.0.0.1") -> str:
@@ -23,8 +26,26 @@ def embedded_database(port: int, host: str = "127.0.0.1") -> str:
     return f"mongodb://{host}:{port}/?retryWrites=false"
 
 
+_SCHEMES: Final = frozenset({"mongodb", "mongodb+srv", "nats", "tls", "ws", "wss"})
+_HOST_AND_PORT: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{1,5})?")
+_BROKER: Final = re.compile(rf"(nats|tls|ws|wss)://([^@/?#\s]*@)?{_HOST_AND_PORT.pattern}/?")
+
+
 class SettingsError(Exception):
     """A setting is missing or wrong. The text names the variable and how to mend it."""
+
+
+def without_secrets(address: str) -> str:
+    """A server's address as people and logs may see it: scheme and hosts, no user, password or option. Pure.
+
+    What does not look like a host is hidden too: a wrong address may have its password anywhere.
+    """
+    scheme, there, rest = address.partition("://")
+    if not there:
+        return "(hidden)"
+    hosts = re.split(r"[/?#]", rest.rpartition("@")[2])[0].split(",")
+    shown = (host if _HOST_AND_PORT.fullmatch(host) else "(hidden)" for host in hosts)
+    return f"{scheme if scheme in _SCHEMES else '(hidden)'}://{','.join(shown)}"
 
 
 def _env(*names: str) -> AliasChoices:
@@ -93,7 +114,9 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = str(first["loc"][0]) if first["loc"] else "?"
-            text = f"setting {name}: {first['msg']} (given: {first.get('input')!r})"
+            # Without a name the input is every setting together.
+            quoted = name not in SECRET_SETTINGS and first["loc"]
+            text = f"setting {name}: {first['msg']}" + (f" (given: {first.get('input')!r})" if quoted else "")
             raise SettingsError(text) from None
 
     def _local(self, offset: int) -> str:
@@ -106,8 +129,16 @@ class Settings(BaseSettings):
 
     @property
     def nats_urls(self) -> list[str]:
-        """The broker's addresses."""
-        return (self.nats or f"nats://127.0.0.1:{self.port_base + NATS}").split(",")
+        """The broker's addresses. Raises `SettingsError` for what is none."""
+        addresses = (self.nats or f"nats://127.0.0.1:{self.port_base + NATS}").split(",")
+        for address in addresses:
+            if not _BROKER.fullmatch(address):
+                text = (
+                    f"setting NATS_URL: {without_secrets(address)} is no address of a broker; it has the form "
+                    "nats://USER:PASSWORD@HOST:PORT, with other characters than letters and digits percent-encoded"
+                )
+                raise SettingsError(text)
+        return addresses
 
     @property
     def mongo_url(self) -> str:

@@ -19,7 +19,7 @@ from deploy.cli.stack import CommandError
 from shared.bus.consuming import Publisher, connection
 from shared.bus.streams import DEAD_PREFIX, DEAD_STREAM
 from shared.observability.logs import configure
-from shared.settings import Settings
+from shared.settings import Settings, without_secrets
 
 SETTLED = f"{DEAD_PREFIX}settled"
 """Subject of the messages that say what became of others."""
@@ -129,7 +129,8 @@ async def reached(settings: Settings) -> Client:
         async with asyncio.timeout(_PATIENCE):
             return await connection(settings, name="konullu-dead")
     except TimeoutError:
-        text = f"the broker at {', '.join(settings.nats_urls)} does not answer. Is the stack up? `konullu status` tells"
+        addresses = ", ".join(map(without_secrets, settings.nats_urls))
+        text = f"the broker at {addresses} does not answer. Is the stack up? `konullu status` tells"
         raise CommandError(text) from None
 
 

@@ -74,8 +74,8 @@ def staff(context: typer.Context) -> None:
 
 @app.command(context_settings=PASS_ON)
 def audit(context: typer.Context) -> None:
-    """Verify the chain of moderation decisions (`konullu audit verify`)."""
-    _pass_on("services.moderation.audit.verify", context)
+    """Verify the chain of moderation decisions, export its head (`konullu audit --help`)."""
+    _pass_on("services.moderation.audit.cli", context)
 
 
 @app.command(context_settings=PASS_ON)

@@ -33,11 +33,14 @@ from shared.campaign.model import Campaign, CampaignError
 from shared.events import CASE_CHANGED, DELIVERY_CHANGED
 from shared.http.body_limit import Bodies
 from shared.http.problems import ConfigurationError
+from shared.identity.live_sessions import KeptSessions
 from shared.identity.tokens import Guard, Issuer, OwnKeys, Principal, signing_key
 from shared.runtime.service import Parts, Runtime
 from shared.storage.media import MediaStore
 from shared.web import Pages
 
+LATEST: Final = 50
+"""So many of a person's latest submissions tell whether they are a newcomer."""
 WEB: Final = Path(__file__).parent / "web"
 
 
@@ -48,12 +51,18 @@ def assemble(runtime: Runtime) -> Parts:
         campaign = Campaign.load(settings.campaign_path)
     except CampaignError as error:
         raise ConfigurationError(str(error)) from error
-    rules, limits = SubmissionRules.of(campaign), RateLimits(settings)
+    rules = SubmissionRules.of(campaign)
     key = signing_key(settings.token_key)
     people = People(runtime.database["people"])
     log = received_log(runtime.database, partial(publish_entry, runtime.publisher))
     submissions = Submissions(log)
     ledger = Ledger(runtime.database["ledger"])
+
+    async def is_newcomer(person_id: str) -> bool:
+        latest = await submissions.of(person_id, None, LATEST)
+        return not await ledger.any_approved([each.submission_id for each in latest])
+
+    limits = RateLimits(settings, runtime.database["limits"], is_newcomer)
     store = MediaStore(settings.media_url)
     uploads, upload_parts = wire_uploads(
         runtime,
@@ -109,6 +118,8 @@ def assemble(runtime: Runtime) -> Parts:
         outboxes=[people.collection, submissions.collection],
         prepare=[
             people.prepare,
+            limits.prepare,
+            KeptSessions(runtime.database["sessions"]).prepare,
             submissions.prepare,
             log.prepare,
             *upload_parts.prepare,
@@ -119,6 +130,7 @@ def assemble(runtime: Runtime) -> Parts:
             **upload_parts.jobs,
             **ledger_jobs,
             "received": log.run,
+            "limits": limits.run,
             **{
                 f"retention of {name}": partial(job.every, settings.retention_seconds)
                 for name, job in retention.items()

@@ -28,8 +28,20 @@ class IngestSettings(Settings):
     """Writing requests that one network may send without a pause."""
     requests_per_hour: Count = Field(default=20_000, validation_alias=_env("REQUESTS_PER_HOUR"))
     """How fast that allowance comes back."""
+    newcomer_submissions_at_once: Count = Field(
+        default=30, validation_alias=_env("NEWCOMER_SUBMISSIONS_AT_ONCE")
+    )
+    """The same for people of whom nothing was approved yet."""
+    newcomer_submissions_per_hour: Count = Field(
+        default=60, validation_alias=_env("NEWCOMER_SUBMISSIONS_PER_HOUR")
+    )
+    """How fast that allowance comes back."""
+    joins_at_once: Count = Field(default=200, validation_alias=_env("JOINS_AT_ONCE"))
+    """People who may join from one network without a pause: a school or a meeting has one address."""
+    joins_per_hour: Count = Field(default=200, validation_alias=_env("JOINS_PER_HOUR"))
+    """How fast that allowance comes back."""
     guesses_at_once: Count = Field(default=10, validation_alias=_env("GUESSES_AT_ONCE"))
-    """Wrong recovery codes or sign-in links from one network, and uses of one code, without a pause."""
+    """Wrong recovery codes from one network without a pause, and as many wrong sign-in links and tokens."""
     guesses_per_hour: Count = Field(default=120, validation_alias=_env("GUESSES_PER_HOUR"))
     """How fast that allowance comes back."""
     limit_loopback: bool = Field(default=False, validation_alias=_env("LIMIT_LOOPBACK"))

@@ -38,7 +38,6 @@ def recovered(person_id: str) -> None:
 def recovery_refused() -> None:
     """A recovery code was wrong."""
     _RECOVERIES.labels("refused").inc()
-    log.warning("recovery_refused")
 
 
 def submission_accepted(submission_id: str, revision: int, media: int) -> None:
@@ -82,16 +81,21 @@ def signed_in(person_id: str, how: str) -> None:
     log.info("signed_in", person_id=person_id, how=how)
 
 
-def sign_in_refused(how: str) -> None:
+def sign_in_refused() -> None:
     """Somebody could not open a session."""
     _SIGN_INS.labels("refused").inc()
-    log.warning("sign_in_refused", how=how)
 
 
 def signed_out(person_id: str) -> None:
     """Somebody ended a session."""
     _SIGN_INS.labels("ended").inc()
     log.info("signed_out", person_id=person_id)
+
+
+def signed_out_everywhere(person_id: str) -> None:
+    """Somebody ended all their sessions."""
+    _SIGN_INS.labels("ended_everywhere").inc()
+    log.info("signed_out_everywhere", person_id=person_id)
 
 
 def staff_changed(person_id: str, change: str, role: str) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from services.moderation import telemetry
+from services.moderation.audit import api as audit_api
 from services.moderation.audit.checkpoints import Checkpoints
+from services.moderation.audit.mark import FILE as MARK_FILE
 from services.moderation.cases import handlers
 from services.moderation.cases.queue_positions import LaneBook
 from services.moderation.cases.store import Books, Cases
@@ -74,7 +76,7 @@ def assemble(runtime: Runtime) -> Parts:
     photos = Photos(cases, MediaStore(settings.media_url))
     periods = campaign.retention.periods
     retention = retention_of(database, CaseErasure(cases, periods), periods)
-    checkpoints = Checkpoints(database["seals"], cases.collection, clock)
+    checkpoints = Checkpoints(database["seals"], cases.collection, clock, key)
     reasons = {reason.code: reason.text for reason in campaign.reasons}
     shell = Pages("moderation", WEB, pages.HOME, campaign=campaign.name, reasons=reasons)
     console = pages.Console(shell, desk, photos, campaign)
@@ -83,6 +85,7 @@ def assemble(runtime: Runtime) -> Parts:
         bodies=Bodies(texts_at=["/v1/decisions", pages.HOME], characters=campaign.limits.characters),
         routers=[
             api.routes(desk, photos, runtime.guard, key.public_key()),
+            audit_api.routes(checkpoints),
             shell.static_router(),
             pages.routes(console, runtime.guard),
         ],
@@ -103,7 +106,11 @@ def assemble(runtime: Runtime) -> Parts:
             "count": lambda: count(queue, clock, campaign),
             "retention": partial(retention.every, settings.retention_seconds),
         },
-        prepare=[cases.prepare, retention.prepare],
+        prepare=[
+            cases.prepare,
+            retention.prepare,
+            lambda: checkpoints.begin(settings.keys / MARK_FILE),
+        ],
         context={"cases": cases, "database_clock": clock},
     )
 

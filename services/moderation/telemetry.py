@@ -12,6 +12,9 @@ CLAIMS = Counter("konullu_moderation_claims_total", "Asked for a case, by what c
 DECISIONS = Counter("konullu_moderation_decisions_total", "Decisions by verdict.", ["verdict"])
 REFUSED = Counter("konullu_moderation_refused_total", "Decisions that did not hold, by reason.", ["code"])
 RECALLS = Counter("konullu_moderation_recalls_total", "Approvals taken back.")
+RECALLS_UNDONE = Counter(
+    "konullu_moderation_recalls_undone_total", "Recalls given up before a second person confirmed."
+)
 REOPENED = Counter("konullu_moderation_reopened_total", "Approved cases that were opened again.")
 WITHDRAWALS = Counter("konullu_moderation_withdrawals_total", "Submissions that their authors took back.")
 SEALED = Counter("konullu_moderation_sealed_cases_total", "Audit trails sealed into the campaign's chain.")
@@ -50,6 +53,12 @@ def recalled(case_id: str) -> None:
     """An approval was taken back."""
     RECALLS.inc()
     log.info("case_recalled", submission_id=case_id)
+
+
+def recall_undone(case_id: str) -> None:
+    """A recall that waited for a second person is wished no more."""
+    RECALLS_UNDONE.inc()
+    log.info("case_recall_undone", submission_id=case_id)
 
 
 def reopened(case_id: str) -> None:

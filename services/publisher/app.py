@@ -27,6 +27,8 @@ from services.publisher.settings import PublisherSettings
 from shared.campaign.model import Campaign, CampaignError
 from shared.campaign.model import ChannelEntry as Entry
 from shared.http.problems import ConfigurationError
+from shared.http.rate_limit import Allowance
+from shared.http.shared_limits import SharedLimiter
 from shared.identity.remote_keys import RemoteKeys
 from shared.runtime.service import Parts, Runtime
 from shared.storage.media import MediaStore
@@ -97,6 +99,8 @@ def wired(
     )
     workers.update({each.id: Worker(each, around) for each in channels})
     checkup = Checkup(channels, present)
+    allowance = Allowance(settings.recalls_alone, settings.recalls_alone)
+    recalls = SharedLimiter("recall", "recalls from you", allowance, database["limits"], present)
     editors = EditorialService(
         deliveries,
         {each.id: each for each in channels},
@@ -106,6 +110,7 @@ def wired(
         settings.public_url,
         present,
         settings.pace,
+        recalls,
     )
     trust = Trust(
         RemoteKeys(settings.moderation_url, settings.home / "cache" / "publisher-moderation-jwks.json"),
@@ -125,7 +130,7 @@ def wired(
             "retention": partial(retention.every, settings.retention_seconds),
             **_jobs(workers),
         },
-        prepare=[deliveries.prepare, retention.prepare],
+        prepare=[deliveries.prepare, retention.prepare, recalls.prepare],
         context={"deliveries": deliveries, "trust": trust, "present": present},
         on_stop=[partial(_close, workers)],
     )

@@ -30,6 +30,10 @@ class PublisherSettings(Settings):
     """After this long without an answer to "is it there?" a person decides."""
     visits: tuple[Seconds, ...] = Field(default=Pace().visits, min_length=1, validation_alias=_env("VISITS"))
     """Seconds between two visits to what is posted, as a JSON list; the last one repeats."""
+    recalls_alone: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=10, validation_alias=_env("RECALLS_ALONE")
+    )
+    """How many publications one person may recall within an hour without a second one."""
     name: str | None = Field(default=None, validation_alias=_env("NAME"))
     """What this process is called among its replicas; must stay the same over restarts."""
 

@@ -17,6 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.failures import Conflict, Failure, Unavailable, attempt
+from shared.observability import refusals
+from shared.observability.refusals import refused, route_of
 from shared.storage.mongo import is_unavailable
 
 log = structlog.get_logger()
@@ -124,20 +126,23 @@ def unreadable(cause: BaseException | None) -> Problem:
     return Problem(400, "malformed_json", text)
 
 
-def install(app: FastAPI) -> None:
-    """Make every failure of a route a problem document."""
+def install(app: FastAPI, *, service: str = "service") -> None:
+    """Make every failure of a route a problem document, and every refusal one that is seen."""
+    refusals.begin(service)
 
-    async def problem(_request: Request, error: Exception) -> JSONResponse:
+    async def problem(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, Problem)  # noqa: S101 - the handler is registered for this type alone
+        refused(service, request, error.status, error.code)
         return error.response()
 
     async def validation(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
         return invalid(list(error.errors())).response()
 
-    async def http(_request: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - as above
         code = HTTPStatus(error.status_code).name.lower()
+        refused(service, request, error.status_code, code)
         if "parsing the body" in str(error.detail):
             return unreadable(error.__cause__).response()
         detail = f"{error.detail}. Check the address and the method against /docs."
@@ -184,14 +189,14 @@ class _Unexpected:
             return
         if begun:  # half an answer cannot be taken back: the broken connection tells that it is not whole
             raise answer.error
-        await _answer_to(answer.error, scope["path"])(scope, receive, send)
+        await _answer_to(answer.error, route_of(scope))(scope, receive, send)
 
 
-def _answer_to(error: Exception, path: str) -> JSONResponse:
+def _answer_to(error: Exception, route: str) -> JSONResponse:
     if is_unavailable(error):
-        log.warning("store_unavailable", path=path, error=type(error).__name__)
+        log.warning("store_unavailable", route=route, error=type(error).__name__)
         return unavailable("The store").response()
-    log.error("request_failed", path=path, exc_info=error)
+    log.error("request_failed", route=route, exc_info=error)
     return Problem(
         500,
         "internal",

@@ -1,7 +1,8 @@
 """How often one person, network or code may ask: token buckets in memory, per process.
 
 A bucket holds `at_once` requests and fills by `per_hour`. Replicas count each for themselves, so that a limit
-never depends on a store; with n of them a stranger gets at most n times as much.
+never depends on a store; with n of them a stranger gets at most n times as much. `shared.http.shared_limits` has
+buckets that they share.
 """
 
 from collections import OrderedDict
@@ -68,6 +69,17 @@ def is_loopback(host: str | None) -> bool:
     return address.is_loopback or (mapped is not None and mapped.is_loopback)
 
 
+def too_many(what: str, wait: float) -> Problem:
+    """The refusal of one request too many, which may come again after so many seconds."""
+    seconds = ceil(wait)
+    return Problem(
+        429,
+        "too_many_requests",
+        f"Too many {what} for now. Nothing was changed; try again in {seconds} s.",
+        headers={"Retry-After": str(seconds)},
+    )
+
+
 class Limiter:
     """The buckets of one kind of request. Raises a 429 `Problem` with `Retry-After`."""
 
@@ -94,16 +106,14 @@ class Limiter:
         while len(self._buckets) > MOST_BUCKETS:
             self._buckets.popitem(last=False)
 
+    def learn(self, key: str, bucket: Bucket) -> None:
+        """What is left for `key` is this."""
+        self._buckets[key] = bucket
+
     def _after(self, key: str) -> Bucket:
         now = monotonic()
         bucket = self._buckets.get(key, Bucket(self._allowance.at_once, now))
         after = spend(bucket, self._allowance, now)
         if isinstance(after, float):
-            seconds = ceil(after)
-            raise Problem(
-                429,
-                "too_many_requests",
-                f"Too many {self._what} for now. Nothing was changed; try again in {seconds} s.",
-                headers={"Retry-After": str(seconds)},
-            )
+            raise too_many(self._what, after)
         return after

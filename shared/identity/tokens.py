@@ -41,7 +41,9 @@ COOKIE: Final = "__Host-konullu"
 VOLUNTEER_TOKEN: Final = timedelta(days=30)
 STAFF_TOKEN: Final = timedelta(hours=12)
 IDLE: Final = timedelta(minutes=30)
-"""A staff session's cookie ends this long after the last page."""
+"""A staff session ends this long after the last that was done in it: its cookie by itself, its token at the services."""
+RENEWAL: Final = "X-Renewal"
+"""The header of a page that renews itself: nobody did anything."""
 FRESH_SECONDS: Final = 1.0
 SIGNATURE_SECONDS: Final = 60.0
 """For how long a token's good signature is remembered: a key that is taken away counts at most this much longer."""
@@ -309,6 +311,16 @@ class Epochs:
         return known
 
 
+class LiveSessions(Protocol):
+    """Knows which sessions go on."""
+
+    async def over(self, claims: TokenClaims, token: str, *, used: bool) -> bool:
+        """Whether the session that a good token belongs to has ended; `used` counts as something done in it.
+
+        Raises `Unavailable` when that cannot be known now.
+        """
+
+
 def csrf_token(cookie: str) -> str:
     """The token that a form of this session carries; derived, so that nothing needs storing."""
     digest = hashlib.sha256(b"konullu form\0" + cookie.encode()).digest()
@@ -340,8 +352,8 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 class Guard:
     """Finds out who is asking, by bearer token or session cookie. Its methods are FastAPI dependencies."""
 
-    def __init__(self, keys: Keys, epochs: Epochs) -> None:
-        self._keys, self._epochs = keys, epochs
+    def __init__(self, keys: Keys, epochs: Epochs, sessions: LiveSessions | None = None) -> None:
+        self._keys, self._epochs, self._sessions = keys, epochs, sessions
         self._verified: dict[str, tuple[float, TokenClaims]] = {}
 
     async def optional(self, request: Request) -> Principal | None:
@@ -369,11 +381,23 @@ class Guard:
         claims = await self._claims(token)
         if await self._epochs.refuses(claims):
             raise _refused("token_revoked", "This token has been revoked. Sign in again.")
+        await self._expect_live(claims, token, used=RENEWAL not in request.headers)
         if session is not None:
             await _check_same_site(request, session)
         principal = claims.principal
         request.state.principal = principal
         return principal
+
+    async def _expect_live(self, claims: TokenClaims, token: str, *, used: bool) -> None:
+        """Refuse a session in which nothing was done for too long. Raises 401 `session_idle`."""
+        if (
+            self._sessions is not None
+            and claims.sid is not None
+            and await self._sessions.over(claims, token, used=used)
+        ):
+            raise _refused(
+                "session_idle", "Nothing was done for a while, so this session ended. Sign in again."
+            )
 
     async def _claims(self, token: str) -> TokenClaims:
         """As `verify`; a signature seen to be good is not checked again for a while, the expiry always is."""

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -30,13 +31,24 @@ MESSAGES_BURIED = Counter(
 BATCH_SECONDS = Histogram(
     "konullu_batch_seconds", "How long events that came together took to handle.", ["subject"]
 )
+ADDRESS_ATTRIBUTES: Final = frozenset({"url.full", "url.path", "url.query", "http.target", "http.url"})
 LOOP_LAG = Gauge("konullu_event_loop_lag_seconds", "How late the event loop woke up, last measured.")
 READY = Gauge("konullu_ready", "1 when the service is ready, else 0.")
+
+
+class AddressHider(SpanProcessor):
+    """Takes the address as it was sent out of every span: it may hold a link's secret or a claim. The route stays."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the port's parameter
+        """See `SpanProcessor`."""
+        for name in ADDRESS_ATTRIBUTES & (span.attributes or {}).keys():
+            span.set_attribute(name, "hidden")
 
 
 def start_tracing(service: str, endpoint: str | None) -> TracerProvider:
     """The process's tracer provider. Without an endpoint, spans have ids (for logs) and go nowhere."""
     provider = TracerProvider(resource=Resource.create({"service.name": f"konullu-{service}"}))
+    provider.add_span_processor(AddressHider())
     if endpoint is not None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - 20 MB, only when used
 

@@ -47,6 +47,7 @@ from shared.http import problems
 from shared.http.body_limit import Bodies, BodyLimit
 from shared.http.head import HeadAsGet
 from shared.http.singular_headers import SingularHeaders
+from shared.identity.live_sessions import KeptSessions, RemoteSessions
 from shared.identity.remote_keys import RemoteKeys
 from shared.identity.tokens import Epochs, Guard, Keys
 from shared.observability.health import Health
@@ -131,6 +132,7 @@ def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) ->
         **connection_options(settings, name=name),
     )
     epochs = Epochs(database["people" if name == "ingest" else "epochs"])
+    sessions = KeptSessions(database["sessions"]) if name == "ingest" else RemoteSessions(settings.ingest_url)
     home_cache = settings.home / "cache" / f"{name}-ingest-jwks.json"
     return Runtime(
         name=name,
@@ -143,7 +145,7 @@ def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) ->
         settler=settler,
         health=health,
         epochs=epochs,
-        guard=Guard(keys or RemoteKeys(settings.ingest_url, home_cache), epochs),
+        guard=Guard(keys or RemoteKeys(settings.ingest_url, home_cache), epochs, sessions),
     )
 
 
@@ -309,7 +311,7 @@ def create_app(process: Process) -> FastAPI:
         # A redirect to the same address with or without a slash would not know the gateway's prefix.
         redirect_slashes=False,
     )
-    problems.install(app)
+    problems.install(app, service=runtime.name)
     app.add_middleware(BodyLimit, bodies=process.parts.bodies)
     app.add_middleware(HeadAsGet)
     app.add_middleware(SingularHeaders)
@@ -387,7 +389,7 @@ def run(
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(main())
-    except problems.ConfigurationError as error:
+    except (problems.ConfigurationError, SettingsError) as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - the operator reads this first
         return EX_CONFIG
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ from pymongo import UpdateOne as _UpdateOne
 from pymongo import errors
 
 from shared.failures import means_away
+from shared.settings import SettingsError, without_secrets
 from shared.storage.document import Document
 
 InsertOne = _InsertOne
@@ -155,7 +156,22 @@ class Client:
 def connect(
     url: str, driver: Driver = "motor", *, app: str = "konullu", timeout_ms: int = TIMEOUT_MS
 ) -> Client:
-    """A client that connects at first use. Must be called inside the event loop that will use it."""
+    """A client that connects at first use. Must be called inside the event loop that will use it.
+
+    Raises `SettingsError` when `url` is no address of a database; the text holds no part of it that may be secret.
+    """
+    try:
+        return _client(url, driver, app, timeout_ms)
+    except (errors.ConfigurationError, ValueError, TypeError):
+        # What the driver says quotes the address, and so may the chain of its exceptions.
+        text = (
+            f"setting MONGO_URL: {without_secrets(url)} is no address of a database; it has the form "
+            "mongodb://USER:PASSWORD@HOST:PORT/, with other characters than letters and digits percent-encoded"
+        )
+    raise SettingsError(text)
+
+
+def _client(url: str, driver: Driver, app: str, timeout_ms: int) -> Client:
     options: dict[str, Any] = {
         "appname": app,
         "w": "majority",
@@ -163,7 +179,7 @@ def connect(
         "readConcernLevel": "majority",
         "tz_aware": True,
         "timeoutMS": timeout_ms,
-        "serverSelectionTimeoutMS": timeout_ms,
+        "serverSelectionTimeoutMS": min(timeout_ms, TIMEOUT_MS),
         "connectTimeoutMS": 3000,
         "maxPoolSize": POOL_SIZE,
     }

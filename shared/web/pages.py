@@ -17,7 +17,8 @@ from shared.campaign import defaults
 from shared.campaign.fields import text_in
 from shared.http.problems import Problem
 from shared.http.redirects import see_other
-from shared.identity.tokens import COOKIE, Principal, csrf_token, end_session, set_session
+from shared.identity.tokens import COOKIE, RENEWAL, Principal, csrf_token, end_session, set_session
+from shared.observability.refusals import refused
 from shared.web.assets import Assets
 from shared.web.catalogues import LANGUAGES, alphabet, translations
 from shared.web.formats import Formats
@@ -40,7 +41,6 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 """Sent with every page. `blob:` shows a photo before it is uploaded; all else is our own and not inline."""
 
-RENEWAL: Final = "X-Renewal"
 """A page that renews itself says so with this header: an open page alone keeps no staff session alive."""
 
 _YEAR: Final = 365 * 24 * 3600
@@ -144,6 +144,7 @@ class Pages:
         """
         if problem.status == _UNAUTHENTICATED and came_from_elsewhere(request):
             return self.render(request, "again.html")
+        refused(self.service, request, problem.status, problem.code)
         if problem.status == _UNAUTHENTICATED and request.method == "GET":
             back = urlencode({"next": _here(request)})
             away = see_other(f"/sign-in?{back}")

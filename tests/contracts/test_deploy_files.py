@@ -140,11 +140,36 @@ def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
     assert (tmp_path / "passwords.json").stat().st_mode & 0o077 == 0
 
 
+def _collections(name: str) -> set[str]:
+    """The collections that the database's first script lists under a name for moderation."""
+    text = (ROOT / "deploy/mongo/init.js").read_text()
+    found = re.search(rf"const {name} = {{ moderation: \[(.*?)] }};", text, re.DOTALL)
+    assert found is not None
+    return set(re.findall(r'"(\w+)"', found[1]))
+
+
+def test_moderation_has_rights_on_each_of_its_collections_and_may_change_no_checkpoint() -> None:
+    wiring = [*(ROOT / "services/moderation").rglob("*.py"), ROOT / "shared/runtime/service.py"]
+    used = {name for path in wiring for name in re.findall(r'database\["(\w+)"\]', path.read_text())}
+
+    assert _collections("WRITTEN_ONCE") == {"seals"}
+    assert _collections("WRITTEN") == {*used, "epochs"} - {"seals", "sessions"}
+    text = (ROOT / "deploy/mongo/init.js").read_text()
+    assert 'const ONCE = ["createCollection", "find", "insert"];' in text
+
+
 @pytest.mark.promtool
 def test_prometheus_accepts_its_files() -> None:
     said = _run("promtool", "check", "config", "deploy/prometheus/prometheus.yml")
 
     assert "rules found" in said
+
+
+@pytest.mark.promtool
+def test_alerts_go_off_when_they_should_and_not_before() -> None:
+    said = _run("promtool", "test", "rules", "deploy/prometheus/rules_test.yml")
+
+    assert "SUCCESS" in said
 
 
 @pytest.mark.amtool

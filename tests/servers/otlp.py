@@ -21,6 +21,8 @@ class Span:
     trace_id: str
     span_id: str
     parent_id: str
+    attributes: tuple[str, ...] = ()
+    """As `name=value`, where the value is text."""
 
 
 @dataclass
@@ -37,7 +39,14 @@ class Receiver:
                 (a.value.string_value for a in resource.resource.attributes if a.key == "service.name"), "?"
             )
             self.spans += [
-                Span(service, span.name, span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex())
+                Span(
+                    service,
+                    span.name,
+                    span.trace_id.hex(),
+                    span.span_id.hex(),
+                    span.parent_span_id.hex(),
+                    tuple(f"{each.key}={each.value.string_value}" for each in span.attributes),
+                )
                 for scope in resource.scope_spans
                 for span in scope.spans
             ]

@@ -88,7 +88,7 @@ async def test_a_submission_goes_all_the_way_in_one_trace_and_is_taken_down_with
     moderator = Staff(line, built.staff("moderator", "Leyla", "--languages", "az"))
     editor = Staff(line, built.staff("editor", "Nino"))
     upload = await author.upload(photo(1), "photo.jpg", "image/jpeg")
-    trace_id = uuid4().hex
+    chosen = uuid4().hex
     answer = await line.ask(
         "POST",
         "/api/ingest/v1/submissions",
@@ -96,11 +96,13 @@ async def test_a_submission_goes_all_the_way_in_one_trace_and_is_taken_down_with
         headers={
             **author.headers,
             "Idempotency-Key": str(uuid4()),
-            "traceparent": f"00-{trace_id}-00f067aa0ba902b7-01",
+            "traceparent": f"00-{chosen}-00f067aa0ba902b7-01",
         },
     )
     assert answer.status_code == 202, answer.text
     sent = answer.json()
+    trace_id = trace_of(built, sent["submission_id"])
+    assert trace_id != chosen
     await asyncio.to_thread(built.command, "restart", "ingest")
     await asyncio.to_thread(built.command, "restart", "moderation")
     await approved(moderator, sent["submission_id"])
@@ -128,7 +130,16 @@ async def test_a_submission_goes_all_the_way_in_one_trace_and_is_taken_down_with
 
     await eventually(clicked, seconds=30, what="the click counted")
     await one_trace(built, receiver, trace_id)
+    assert receiver.trace(chosen) == []
+    assert upload not in str(receiver.spans)
     await taken_down(built, editor, author, sent["submission_id"], site["url"])
+
+
+def trace_of(built: Stack, submission_id: str) -> str:
+    """The trace in which ingest took a submission, as its log tells."""
+    log = built.home / "logs" / "ingest.log"
+    found = (json.loads(line) for line in log.read_text().splitlines() if submission_id in line)
+    return next(str(line["trace_id"]) for line in found if line["event"] == "submission_accepted")
 
 
 async def one_trace(built: Stack, receiver: Receiver, trace_id: str) -> None:
@@ -137,8 +148,10 @@ async def one_trace(built: Stack, receiver: Receiver, trace_id: str) -> None:
 
     def whole() -> bool:
         spans = receiver.trace(trace_id)
-        ids = {span.span_id for span in spans} | {"00f067aa0ba902b7"}
-        return {span.service for span in spans} == services and all(span.parent_id in ids for span in spans)
+        ids = {span.span_id for span in spans}
+        return {span.service for span in spans} == services and all(
+            span.parent_id in {*ids, ""} for span in spans
+        )
 
     async def is_whole() -> bool:
         return whole()
@@ -147,8 +160,8 @@ async def one_trace(built: Stack, receiver: Receiver, trace_id: str) -> None:
         await eventually(is_whole, seconds=20, what="a whole trace")
     except TimeoutError:
         spans = receiver.trace(trace_id)
-        ids = {span.span_id for span in spans} | {"00f067aa0ba902b7"}
-        missing = [span for span in spans if span.parent_id not in ids]
+        ids = {span.span_id for span in spans}
+        missing = [span for span in spans if span.parent_id not in {*ids, ""}]
         pytest.fail(f"services {sorted({s.service for s in spans})}, without a parent: {missing}")
     for log in ("webhook.jsonl", "telegram.jsonl"):
         assert any(trace_id in (entry.get("traceparent") or "") for entry in lines(built.log.parent / log)), (

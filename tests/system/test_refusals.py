@@ -485,6 +485,8 @@ async def test_a_short_link_leads_on_or_is_none(cast: Cast, http: httpx.AsyncCli
 
 async def session(http: httpx.AsyncClient, who: Someone) -> tuple[dict[str, str], str]:
     """The cookie header of a session just opened, and the session's token."""
+    if "sid" in jwt.decode(who.token, options={"verify_signature": False}):
+        return {"Cookie": f"{COOKIE}={who.token}"}, who.token
     opened = await http.post("/api/ingest/v1/sessions", json={"token": who.token})
     assert opened.status_code == 201, opened.text
     cookie = opened.headers["set-cookie"].partition(";")[0].partition("=")[2]

@@ -27,17 +27,19 @@ def routes(sessions: Sessions, guard: Guard, limits: RateLimits, public_key: Ed2
     @router.post("/v1/volunteers", status_code=201)
     async def join(body: VolunteerBody, request: Request) -> VolunteerAnswer:
         """Join as a volunteer. The recovery code is shown this once."""
-        limits.write(address_of(request))
+        await limits.join(address_of(request))
         return _means(await sessions.register(body.newcomer()))
 
     @router.post("/v1/recovery")
     async def recover(body: RecoveryBody, request: Request) -> VolunteerAnswer:
         """Come back with a recovery code, which is then used up: the answer holds the next."""
+        await limits.write(address_of(request))
         return _means(await sessions.recover(body.recovery_code, address_of(request)))
 
     @router.post("/v1/sessions", status_code=201)
     async def sign_in(body: SessionBody, request: Request, response: Response) -> SessionAnswer:
-        """Open a session in the browser, with a token or a one-time link."""
+        """Open a session in the browser, with a token that belongs to none or a one-time link."""
+        await limits.write(address_of(request))
         if body.token is not None:
             opened = await sessions.open_with_token(body.token, address_of(request))
         else:
@@ -55,6 +57,18 @@ def routes(sessions: Sessions, guard: Guard, limits: RateLimits, public_key: Ed2
         response = Response(status_code=204)
         end_session(response)
         return response
+
+    @router.delete("/v1/sessions/all", status_code=204)
+    async def sign_out_everywhere(principal: asking) -> Response:
+        """End every session on every device, and every token; a recovery code stays good."""
+        await sessions.close_everywhere(principal)
+        response = Response(status_code=204)
+        end_session(response)
+        return response
+
+    @router.post("/v1/sessions/seen", status_code=204)
+    async def seen(_: asking) -> None:
+        """The session of this token was used elsewhere; the other services say so. 401 once it has ended."""
 
     @router.get("/.well-known/jwks.json")
     async def keys() -> JSONResponse:

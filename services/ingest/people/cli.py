@@ -18,11 +18,10 @@ from services.ingest.settings import IngestSettings
 from services.ingest.validation import fields
 from shared.campaign.model import Campaign, CampaignError
 from shared.events import Scopes
-from shared.failures import Failure, Unavailable, attempt
 from shared.identity.tokens import Issuer, signing_key
 from shared.observability.logs import configure
 from shared.settings import SettingsError
-from shared.storage.mongo import connect, is_unavailable
+from shared.storage.command import DatabaseRefused, database_of
 
 StaffRole = Literal["coordinator", "moderator", "editor", "operator", "admin"]
 Id = Annotated[str, typer.Argument(help="As `list` shows it.")]
@@ -176,28 +175,16 @@ def _one(option: str, rule: Callable[[], str]) -> str:
 def _run(work: Callable[[People, IngestSettings, datetime], Awaitable[Answer]]) -> Answer:
     """Do the work against the running database. Ends the process with a sentence when that is not possible."""
 
-    async def connected(settings: IngestSettings) -> Answer | Failure:
-        client = connect(settings.mongo_url, settings.mongo_driver, app="konullu-staff")
-        people = People(client[f"{settings.database_prefix}ingest"]["people"], left_over=True)
-        answer = await attempt(work(people, settings, datetime.now(UTC)))
-        await client.close()
-        return answer
+    async def connected(settings: IngestSettings) -> Answer:
+        async with database_of(settings, app="konullu-staff") as client:
+            people = People(client[f"{settings.database_prefix}ingest"]["people"], left_over=True)
+            return await work(people, settings, datetime.now(UTC))
 
-    try:
-        settings = IngestSettings.from_env()
-    except SettingsError as error:
-        raise SystemExit(f"staff: {error}") from None
     configure("staff", "warning")
-    answer = asyncio.run(connected(settings))
-    if not isinstance(answer, Failure):
-        return answer
-    if isinstance(answer.error, CommandRefused | CampaignError):
-        raise SystemExit(f"staff: {answer.error}")
-    if is_unavailable(answer.error) or isinstance(answer.error, Unavailable):
-        raise SystemExit(
-            f"staff: the database at {settings.mongo_url} cannot be reached; is the stack running?"
-        )
-    raise answer.error
+    try:
+        return asyncio.run(connected(IngestSettings.from_env()))
+    except (CampaignError, CommandRefused, DatabaseRefused, SettingsError) as error:
+        raise SystemExit(f"staff: {error}") from None
 
 
 if __name__ == "__main__":

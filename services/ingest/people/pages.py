@@ -15,6 +15,7 @@ from shared.http.origin import address_of, is_from_another_site
 from shared.http.problems import Problem
 from shared.http.redirects import see_other
 from shared.identity.tokens import Guard, Principal, end_session, set_session
+from shared.observability.refusals import refused
 from shared.web import Pages
 
 CODE_COOKIE: Final = "__Host-konullu_code"
@@ -85,12 +86,13 @@ class Doors:
         except Problem as problem:
             if problem.code != "recovery_code_unknown":
                 raise
+            refused(self._pages.service, request, problem.status, problem.code)
             return self._pages.render(request, "recover.html", status_code=422, wrong=True)
         return _enter(opened, "/send/code")
 
     def door(self, request: Request, *, link: str, onward: str) -> Response:
         """The sign-in page. A one-time link is used only by pressing its button, not by those who preview links."""
-        ended = "ended" in request.query_params
+        ended = request.query_params.get("ended")
         return self._pages.render(request, "sign_in.html", link=link, next=onward, wrong="", ended=ended)
 
     async def sign_in(self, request: Request) -> Response:
@@ -105,16 +107,18 @@ class Doors:
         except Problem as problem:
             if problem.status != 401:  # noqa: PLR2004 - a wrong token or link, of whatever kind
                 raise
+            refused(self._pages.service, request, problem.status, problem.code)
             wrong = "link" if link else "token"
             return self._pages.render(
-                request, "sign_in.html", status_code=422, link="", next=onward, wrong=wrong, ended=False
+                request, "sign_in.html", status_code=422, link="", next=onward, wrong=wrong, ended=None
             )
         return _enter(opened, local(onward) or home(opened.principal))
 
-    async def sign_out(self, who: Principal) -> Response:
-        """End the session everywhere."""
-        await self._sessions.close(who)
-        response = see_other("/sign-in?ended")
+    async def sign_out(self, request: Request, who: Principal) -> Response:
+        """End this session, or, if so wished, all of them."""
+        everywhere = bool((await request.form()).get("everywhere"))
+        await (self._sessions.close_everywhere(who) if everywhere else self._sessions.close(who))
+        response = see_other("/sign-in?ended=everywhere" if everywhere else "/sign-in?ended")
         end_session(response)
         return response
 
@@ -125,13 +129,17 @@ def routes(doors: Doors, pages: Pages, guard: Guard, limits: RateLimits) -> APIR
     somebody = Annotated[Principal, Depends(guard.any)]
 
     async def from_here(request: Request) -> None:
-        limits.write(address_of(request))
+        await limits.write(address_of(request))
         _refuse_foreign(request)
 
-    entering = [Depends(from_here)]
+    async def joining_from_here(request: Request) -> None:
+        await limits.join(address_of(request))
+        _refuse_foreign(request)
+
+    entering, joining = [Depends(from_here)], [Depends(joining_from_here)]
 
     router.add_api_route("/send/register", doors.join, methods=["GET"])
-    router.add_api_route("/send/register", doors.register, methods=["POST"], dependencies=entering)
+    router.add_api_route("/send/register", doors.register, methods=["POST"], dependencies=joining)
     router.add_api_route("/send/recover", doors.recover, methods=["POST"], dependencies=entering)
     router.add_api_route("/sign-in", doors.sign_in, methods=["POST"], dependencies=entering)
 
@@ -151,9 +159,13 @@ def routes(doors: Doors, pages: Pages, guard: Guard, limits: RateLimits) -> APIR
     async def door(request: Request, link: str = "", next: str = "") -> Response:  # noqa: A002 - the address's word
         return doors.door(request, link=link, onward=local(next))
 
+    @router.get("/sign-out")
+    async def leave(request: Request, who: somebody) -> Response:
+        return pages.render(request, "sign_out.html", principal=who)
+
     @router.post("/sign-out")
-    async def sign_out(who: somebody) -> Response:
-        return await doors.sign_out(who)
+    async def sign_out(request: Request, who: somebody) -> Response:
+        return await doors.sign_out(request, who)
 
     return router
 

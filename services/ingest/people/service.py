@@ -56,11 +56,11 @@ class Sessions:
 
         Raises 401 `recovery_code_unknown`, and 429 after too many.
         """
-        self._limits.expect_guess(host, codes.hash_of_code(code))
+        # A good code is never held up by the wrong ones of others in the same network.
         found = await self._people.recover(code)
         if found is None:
-            self._limits.guessed_wrong(host, codes.hash_of_code(code))
             telemetry.recovery_refused()
+            await self._limits.guessed_wrong("recovery", host)
             raise Problem(
                 401,
                 "recovery_code_unknown",
@@ -73,13 +73,20 @@ class Sessions:
 
     async def open_with_token(self, token: str, host: str | None) -> Opened:
         """A session for whoever this token speaks for; it ends no later than the token. Raises 401 and 429."""
-        self._limits.expect_guess(host)
         try:
             claims = await self._claims(token)
         except Problem:
-            self._limits.guessed_wrong(host)
-            telemetry.sign_in_refused("token")
+            telemetry.sign_in_refused()
+            await self._limits.guessed_wrong("sign-in", host)
             raise
+        if claims.sid is not None:
+            telemetry.sign_in_refused()
+            raise Problem(
+                401,
+                "token_of_session",
+                "This token belongs to a session and opens no other, so that signing out ends all there is of it. "
+                "Ask an administrator for a token or a link, or use your recovery code.",
+            )
         principal = replace(claims.principal, session_id=codes.new_session())
         left = timedelta(seconds=claims.exp) - timedelta(seconds=datetime.now(UTC).timestamp())
         telemetry.signed_in(principal.person_id, "token")
@@ -87,11 +94,10 @@ class Sessions:
 
     async def open_with_link(self, secret: str, host: str | None) -> Opened:
         """A session for whoever this one-time link was made for. Raises 401 `link_unknown` and 429."""
-        self._limits.expect_guess(host)
         person = await self._people.redeem(secret, datetime.now(UTC))
         if person is None:
-            self._limits.guessed_wrong(host)
-            telemetry.sign_in_refused("link")
+            telemetry.sign_in_refused()
+            await self._limits.guessed_wrong("sign-in", host)
             raise Problem(
                 401,
                 "link_unknown",
@@ -108,6 +114,13 @@ class Sessions:
         self._nudge(principal.person_id)
         self._epochs.forget(principal.person_id)
         telemetry.signed_out(principal.person_id)
+
+    async def close_everywhere(self, principal: Principal) -> None:
+        """End every session of the person on every device, and refuse every token they have, this one included."""
+        await self._people.renew(principal.person_id, datetime.now(UTC))
+        self._nudge(principal.person_id)
+        self._epochs.forget(principal.person_id)
+        telemetry.signed_out_everywhere(principal.person_id)
 
     async def _claims(self, token: str) -> TokenClaims:
         claims = await verify(token.strip(), self._keys)

@@ -17,6 +17,18 @@ KEPT: Final = (
         "the account is deleted; then the id, the role and since when it is closed remain, so that old tokens stay refused",
     ),
     KeptData(
+        "ingest.sessions",
+        "ids of staff's sessions, whose they are, when they were opened and last used",
+        "to end those in which nothing is done",
+        "the session's token expires",
+    ),
+    KeptData(
+        "ingest.limits",
+        "ids of people and networks' addresses, and how much they may ask for now",
+        "to keep one from asking for everybody's share",
+        "nothing was asked for so long that the whole share is there again",
+    ),
+    KeptData(
         "ingest.submissions",
         "titles, texts, hashtags, alternative texts, credit, the reason of a withdrawal",
         "to review, publish and show them to their author",

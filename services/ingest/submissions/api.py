@@ -37,7 +37,7 @@ def routes(reception: SubmissionService, guard: Guard, limits: RateLimits, publi
     asking = Annotated[Principal, Depends(guard.any)]
 
     async def limited(request: Request, author: asking) -> Principal:
-        limits.write(address_of(request), author.person_id)
+        await limits.write(address_of(request), author.person_id)
         return author
 
     writing = Annotated[Principal, Depends(limited)]

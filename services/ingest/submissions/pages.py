@@ -19,7 +19,7 @@ def routes(portal: Portal, pages: Pages, guard: Guard, limits: RateLimits) -> AP
     anybody = Annotated[Principal | None, Depends(guard.optional)]
 
     async def limited(request: Request, who: somebody) -> Principal:
-        limits.write(address_of(request), who.person_id)
+        await limits.write(address_of(request), who.person_id)
         return who
 
     sender = Annotated[Principal, Depends(limited)]

@@ -32,8 +32,9 @@ from services.metrics.counting.service import HEAD, Counts
 from services.metrics.counting.sums import Sums, Table, merge
 from services.metrics.settings import MetricsSettings
 from shared.settings import SettingsError
+from shared.storage.command import DatabaseRefused, database_of
 from shared.storage.document import Document
-from shared.storage.mongo import Database, connect
+from shared.storage.mongo import Database
 from shared.storage.numbered_log import PAGE
 
 NO_LIMIT: Final = sys.maxsize
@@ -142,8 +143,7 @@ class Rebuild:
 
 async def rebuild(settings: MetricsSettings, *, replace: bool) -> dict[str, Any]:
     """Compare, and replace if asked to; gives back what to tell."""
-    client = connect(settings.mongo_url, settings.mongo_driver, app="konullu-metrics-rebuild")
-    try:
+    async with database_of(settings, app="konullu-metrics-rebuild") as client:
         run = Rebuild(client[f"{settings.database_prefix}metrics"])
         different = await run.compare()
         return {
@@ -152,8 +152,6 @@ async def rebuild(settings: MetricsSettings, *, replace: bool) -> dict[str, Any]
             "different": [f"{table.period} by {table.group}" for table in different],
             "generation": await run.replace() if replace else None,
         }
-    finally:
-        await client.close()
 
 
 def main() -> int:
@@ -162,11 +160,10 @@ def main() -> int:
     parser.add_argument("--replace", action="store_true", help="make the new counters the valid ones")
     replace = parser.parse_args().replace
     try:
-        settings = MetricsSettings.from_env()
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
+        told = asyncio.run(rebuild(MetricsSettings.from_env(), replace=replace))
+    except (DatabaseRefused, SettingsError) as error:
+        sys.stderr.write(f"recount: {error}\n")
         return 78
-    told = asyncio.run(rebuild(settings, replace=replace))
     for name, value in told.items():
         sys.stdout.write(f"{name}: {', '.join(value) or 'none' if isinstance(value, list) else value}\n")
     return 0 if replace or (not told["different"] and not told["repeated"]) else 1

@@ -1,17 +1,22 @@
 """The campaign's chain: from time to time a checkpoint takes in the heads of the trails that changed.
 
 A trail can be rewritten whole by who owns the database; a checkpoint that lies elsewhere (printed, mailed, published)
-then shows it, because every one carries the hash of the one before and the heads of the trails in it.
+then shows it, because every one carries the hash of the one before and the heads of the trails in it. Each is signed with
+the key that signs decisions, which is not in the database.
 """
 
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import rfc8785
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.moderation import telemetry
+from services.moderation.audit.head import seal_of
+from services.moderation.audit.mark import UnsignedMark
 from services.moderation.cases.audit_trail import MARKS, START
 from shared.events import as_utc
 from shared.storage.clock import DatabaseClock
@@ -21,6 +26,8 @@ from shared.storage.mongo import Collection, DuplicateKeyError, UpdateOne
 TOGETHER: Final = 500
 """Trails in one checkpoint."""
 FIELDS: Final = ("_id", "at", "heads", "prev", "hash")
+"""Of a checkpoint from before signatures; the others have `signature` too."""
+NOT_HASHED: Final = frozenset({"hash", "signature"})
 
 
 def fitting(width: int, found: int) -> int:
@@ -31,17 +38,42 @@ def fitting(width: int, found: int) -> int:
 
 
 def checkpoint_hash(checkpoint: Mapping[str, Any]) -> str:
-    """SHA-256, in hexadecimal, of a checkpoint's canonical JSON without its hash."""
-    return hashlib.sha256(rfc8785.dumps({k: v for k, v in checkpoint.items() if k != "hash"})).hexdigest()
+    """SHA-256, in hexadecimal, of a checkpoint's canonical JSON without its hash and signature."""
+    hashed = {name: value for name, value in checkpoint.items() if name not in NOT_HASHED}
+    return hashlib.sha256(rfc8785.dumps(hashed)).hexdigest()
 
 
 class Checkpoints:
     """The campaign's chain, one document per checkpoint, numbered from 1."""
 
-    def __init__(self, checkpoints: Collection, cases: Collection, clock: DatabaseClock) -> None:
+    def __init__(
+        self, checkpoints: Collection, cases: Collection, clock: DatabaseClock, key: Ed25519PrivateKey
+    ) -> None:
         self._checkpoints, self._cases, self._clock = checkpoints, cases, clock
+        self._key: Ed25519PrivateKey | None = key
         self._last: Document | None = None
         self._width = 1
+
+    async def begin(self, mark: Path) -> None:
+        """Note where signing began, where that is not noted yet; what is there by then is taken in unsigned before.
+
+        Processes of a version without signatures must have ended: what they write later counts as forged.
+        """
+        if UnsignedMark.read(mark) is not None:
+            return
+        found = (
+            await self._checkpoints.find({"signature": {"$exists": True}}).sort("_id", 1).limit(1).to_list(1)
+        )
+        if found:
+            UnsignedMark(found[0]["_id"] - 1, found[0]["prev"]).write_once(mark)
+            return
+        key, self._key = self._key, None
+        try:
+            await self.drain()
+        finally:
+            self._key = key
+        last = await self.last()
+        UnsignedMark(*((last["_id"], last["hash"]) if last else ())).write_once(mark)
 
     async def every(self, seconds: float) -> None:
         """Take in what has changed, again and again."""
@@ -98,7 +130,10 @@ class Checkpoints:
                 "prev": last["hash"] if last else START,
                 "heads": heads,
             }
-            checkpoint["hash"] = checkpoint_hash(checkpoint)
+            hashed = checkpoint["hash"] = checkpoint_hash(checkpoint)
+            if self._key is not None:
+                seal = seal_of(checkpoint["_id"], checkpoint["at"], hashed, self._key)
+                checkpoint["signature"] = seal.document()
             try:
                 await self._checkpoints.insert_one(checkpoint)
             except DuplicateKeyError:

@@ -82,6 +82,15 @@ def append(
     return AuditEntry(**body, hash=hash_of(body))
 
 
+DECIDED: Final = "konullu decision 1"
+"""What a signature of a decision's entry is about."""
+
+
+def statement_of(entry: Mapping[str, Any]) -> dict[str, str | int]:
+    """What is signed of a stored entry: its hash stands for all that is in it and before it."""
+    return {name: entry[name] for name in ("case", "seq", "hash")}
+
+
 def entry_of(document: Mapping[str, Any]) -> AuditEntry:
     """The entry in a stored document. Raises `TypeError` when a field is missing or too many."""
     return AuditEntry(**document)

@@ -45,6 +45,8 @@ class Record:
     reasons: tuple[str, ...] = ()
     note: str | None = None
     classes: tuple[str, ...] = ()
+    signature: Mapping[str, str] | None = None
+    """Of its entry in the audit trail; none from before decisions were signed there."""
 
 
 @dataclass(frozen=True, slots=True)

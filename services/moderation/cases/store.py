@@ -106,6 +106,10 @@ class NotReopenable(Exception):
     """It is not approved. The text is the state."""
 
 
+class NoRecallAsked(Exception):
+    """Nobody asked to take it back, or it is taken back already. The text is the state."""
+
+
 class NotRecallable(Exception):
     """There is nothing to take back. The text is the state."""
 
@@ -124,6 +128,7 @@ class Cases:
         await create([("lease.person_id", 1)], name="holder", sparse=True)
         await create([("media_ids", 1)], name="media", sparse=True)
         await create([("unsealed", 1)], name="unsealed", sparse=True)
+        await create([("recall_asked_by", 1)], name="recall_asked", sparse=True)
         await create([("decided_lane", 1), ("decided_place", 1)], name="decided", sparse=True)
 
     def nudge(self, case_id: str) -> None:
@@ -319,7 +324,7 @@ class Cases:
             entries.append(entry(MODERATION_RECALLED, recalled, trace))
             fields["recall"] = reason
         update = merge(
-            {"$set": {**fields, "version": version}},
+            {"$set": {**fields, "version": version}, "$unset": {"recall_asked_by": ""}},
             {"$push": {"audit": audit.document(), "applied": str(cause)}},
             appended(*entries),
         )
@@ -444,6 +449,30 @@ class Cases:
                 return
             case = again
             await race.lost()
+
+    async def keep_after_all(self, case_id: str, *, actor: str, reason: str, now: datetime) -> Case:
+        """Undo what `ask_recall` noted, before a second person recalled it. Raises `KeyError` and `NoRecallAsked`."""
+        race = Race("this case")
+        while True:
+            case = await self.get(case_id)
+            if case is None:
+                raise KeyError(case_id)
+            if case.recall_asked_by is None or case.standing.state in ENDED:
+                raise NoRecallAsked(case.standing.state)
+            update: Document = {
+                "$set": {"version": case.version + 1, "unsealed": chain.mark_of(case.id)},
+                "$unset": {"recall_asked_by": ""},
+                "$push": {"audit": _noted(case, "recall_undone", actor, reason, now).document()},
+            }
+            if await self.change(case, update):
+                return replace(case, recall_asked_by=None, version=case.version + 1)
+            await race.lost()
+
+    async def recalls_asked(self, limit: int) -> list[Case]:
+        """Cases that somebody wants taken back, which wait for a second person; as many as `limit` at most."""
+        waiting = {"recall_asked_by": {"$exists": True}, "state": {"$nin": sorted(ENDED)}}
+        found = await self.collection.find(waiting).limit(limit).to_list(limit)
+        return [case_of(each) for each in found]
 
     async def deliver(self, event: DeliveryChanged) -> None:
         """Remember where a submission went. A version below the known one changes nothing."""

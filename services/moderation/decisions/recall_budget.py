@@ -15,7 +15,7 @@ class RecallBudget:
     """Remembers when each person took something back lately; one document per person."""
 
     def __init__(self, collection: Collection, alone: int = ALONE) -> None:
-        self._collection, self._alone = collection, alone
+        self._collection, self.alone = collection, alone
 
     async def spend(self, person_id: str, now: datetime) -> bool:
         """Count one more recall of this person's; false when there were as many as one may do alone."""
@@ -23,7 +23,7 @@ class RecallBudget:
             found = await self._collection.find_one({"_id": person_id})
             before = found["times"] if found else []
             lately = [each for each in before if each > now - WITHIN]
-            if len(lately) >= self._alone:
+            if len(lately) >= self.alone:
                 return False
             try:
                 done = await self._collection.update_one(

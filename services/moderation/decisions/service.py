@@ -12,6 +12,7 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.moderation.cases import audit_trail as chain
+from services.moderation.cases.audit_trail import DECIDED, statement_of
 from services.moderation.cases.model import Case, Record, record_document, signals_documents, standing_fields
 from services.moderation.cases.queue_positions import Stage
 from services.moderation.cases.rules import (
@@ -33,6 +34,7 @@ from services.moderation.screening.service import Scanner
 from shared.bus.outbox import appended, entry, merge
 from shared.events import CASE_CHANGED, MODERATION_DECIDED, ModerationDecided, Snapshot, derived_id
 from shared.identity.signing import sign
+from shared.identity.statements import sealed
 from shared.observability.telemetry import continued
 from shared.retention.model import marked, unmarked
 from shared.storage.clock import DatabaseClock
@@ -166,6 +168,9 @@ class Decisions:
             escalated=outcome.escalated,
         )
         audit = _entry(case, decision, outcome, record, now)
+        record = replace(
+            record, signature=sealed(DECIDED, statement_of(audit.document()), self._key).document()
+        )
         # What is decided goes out first: a channel waits for it, and for the queue's news nobody does.
         version = case.version + (2 if outcome.final else 1)
         told = replace(case, standing=standing, version=version)

@@ -10,12 +10,13 @@ from services.moderation.desk.forms import (
     CaseRecallRequest,
     ClaimRequest,
     DecisionRequest,
+    ManyRecallsRequest,
     ReopenRequest,
     Tag,
 )
 from services.moderation.desk.media import Photos
 from services.moderation.desk.schemas import case_json, claim_json, slot_json
-from services.moderation.desk.service import ReviewService, reader_of
+from services.moderation.desk.service import ManyRecalls, ReviewService, reader_of
 from shared.events import Country, Sha256, as_utc
 from shared.http.cursors import Cursor
 from shared.identity.tokens import Guard, Principal, jwks
@@ -112,6 +113,22 @@ def routes(desk: ReviewService, photos: Photos, guard: Guard, *keys: Ed25519Publ
         found = await desk.recall(submission_id, who, body.reason)
         return {"submission_id": found.id, "state": found.standing.state}
 
+    @router.get("/v1/recalls")
+    async def recalls(who: Moderator) -> Json:
+        """What somebody wants taken back and waits for a second person, within your scopes."""
+        found, now = await desk.recalls_asked(who), await desk.clock.now()
+        return {"items": [case_json(case, desk.policy, who.person_id, now) for case in found], "next": None}
+
+    @router.post("/v1/recalls", status_code=202)
+    async def recall_many(body: ManyRecallsRequest, who: Moderator) -> Json:
+        """Take several back; what is more than one person may within an hour waits for a second one to send it too."""
+        return many_json(await desk.recall_all(body.submission_ids, who, body.reason))
+
+    @router.post("/v1/recalls/undo", status_code=202)
+    async def keep_many(body: ManyRecallsRequest, who: Moderator) -> Json:
+        """Keep what waits for a second person after all. Whoever asked may, and every editor."""
+        return many_json(await desk.keep_all(body.submission_ids, who, body.reason))
+
     @router.post("/v1/cases/{submission_id}/reopen", status_code=202)
     async def reopen(submission_id: str, body: ReopenRequest, who: Moderator) -> Json:
         """Let an approved case wait again; what is approved of it then takes the published one's place everywhere."""
@@ -124,3 +141,8 @@ def routes(desk: ReviewService, photos: Photos, guard: Guard, *keys: Ed25519Publ
         return await photos.answer(sha256, who, request.headers.get("range"))
 
     return router
+
+
+def many_json(made: ManyRecalls) -> Json:
+    """What came of each."""
+    return {"done": made.done, "waiting": made.waiting, "refused": made.refused}

@@ -110,6 +110,13 @@ class CaseRecallRequest(Body):
     reason: Reason
 
 
+class ManyRecallsRequest(Body):
+    """Which submissions are to be taken back, or to stay after all, and why."""
+
+    submission_ids: tuple[Short, ...] = Field(min_length=1, max_length=100)
+    reason: Reason
+
+
 class ReopenRequest(Body):
     """Why an approved submission is to be looked at again."""
 

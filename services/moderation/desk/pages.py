@@ -14,7 +14,12 @@ from starlette.datastructures import FormData
 from services.moderation.cases.model import Case
 from services.moderation.cases.rules import OPEN, Content, required
 from services.moderation.desk.diff import changes, marked
-from services.moderation.desk.forms import CaseRecallRequest, ReopenRequest, decision_of
+from services.moderation.desk.forms import (
+    CaseRecallRequest,
+    ManyRecallsRequest,
+    ReopenRequest,
+    decision_of,
+)
 from services.moderation.desk.media import Photos
 from services.moderation.desk.schemas import handle, who
 from services.moderation.desk.service import ReviewService, reader_of
@@ -130,6 +135,49 @@ class Console:
             done="done" in request.query_params,
             recalled="recalled" in request.query_params,
         )
+
+    async def recalls(
+        self, request: Request, principal: Principal, before: str | None, *, mistaken: str = ""
+    ) -> Response:
+        """What waits for a second recall, and the newest that is approved, to take several back."""
+        found, after = await self.desk.decided(principal, before=before, limit=SHOWN)
+        asked = await self.desk.recalls_asked(principal)
+        waiting = {case.id for case in asked}
+        made = {
+            name: int(value) if (value := request.query_params.get(name, "0")).isdecimal() else 0
+            for name in ("done", "waiting", "refused")
+        }
+        return self.pages.render(
+            request,
+            "recalls.html",
+            principal=principal,
+            status_code=UNFIT if mistaken else 200,
+            asked=asked,
+            approved=[case for case in found if case.standing.state == "approved" and case.id not in waiting],
+            after=after,
+            alone=self.desk.recalls.alone,
+            made=made if any(made.values()) else None,
+            handle=handle,
+            mistaken=mistaken,
+        )
+
+    async def recall_several(self, request: Request, principal: Principal) -> Response:
+        """Take the chosen ones back, or keep them."""
+        form = await request.form()
+        try:
+            wanted = ManyRecallsRequest.model_validate(
+                {
+                    "submission_ids": tuple(map(str, form.getlist("submission_id"))),
+                    "reason": str(form.get("reason", "")),
+                }
+            )
+        except ValidationError:
+            mistaken = "asked-reason" if form.get("form") == "asked" else "approved-reason"
+            return await self.recalls(request, principal, None, mistaken=mistaken)
+        do = self.desk.keep_all if form.get("do") == "keep" else self.desk.recall_all
+        made = await do(wanted.submission_ids, principal, wanted.reason)
+        counts = {"done": len(made.done), "waiting": len(made.waiting), "refused": len(made.refused)}
+        return see_other(f"{HOME}/recalls?{urlencode(counts)}")
 
     async def decide(self, request: Request, principal: Principal, case_id: str) -> Response:
         """Take a decision from the form; show the form again when something is missing."""
@@ -276,6 +324,14 @@ def _lease_routes(router: APIRouter, console: Console, moderator: Any) -> APIRou
 
 
 def _published_routes(router: APIRouter, console: Console, moderator: Any) -> APIRouter:
+    @router.get(f"{HOME}/recalls")
+    async def recalls(request: Request, principal: moderator, before: Cursor | None = None) -> Response:
+        return await console.recalls(request, principal, before)
+
+    @router.post(f"{HOME}/recalls")
+    async def recall_several(request: Request, principal: moderator) -> Response:
+        return await console.recall_several(request, principal)
+
     @router.post(f"{HOME}/cases/{{case_id}}/recall")
     async def recall(request: Request, case_id: str, principal: moderator) -> Response:
         form = await request.form()

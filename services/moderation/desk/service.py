@@ -1,14 +1,14 @@
 """What moderators can do, whichever way they come: the calls that the API and the pages share."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from services.moderation import telemetry
 from services.moderation.cases.model import Case
 from services.moderation.cases.rules import ENDED, Decision, DecisionRefused
-from services.moderation.cases.store import Cases, NotRecallable, NotReopenable
+from services.moderation.cases.store import Cases, NoRecallAsked, NotRecallable, NotReopenable
 from services.moderation.decisions.recall_budget import RecallBudget
 from services.moderation.decisions.service import Decided, Decisions
 from services.moderation.desk.schemas import handle
@@ -55,6 +55,21 @@ def _narrowed(what: str, scope: Iterable[str], asked: Iterable[str] | None) -> f
         detail = f"Your {what} are {', '.join(sorted(allowed))}; {given} is not among them."
         raise Problem(403, "out_of_scope", detail)
     return both
+
+
+MOST_ASKED: Final = 500
+"""Recalls waiting for a second person that are shown at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManyRecalls:
+    """What came of taking several back, or of keeping them."""
+
+    done: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    """Noted, until a second person recalls them too."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """The code of each refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +166,54 @@ class ReviewService:
             "it is removed as soon as a second person recalls it too."
         )
         raise Problem(409, "second_recall_needed", detail)
+
+    async def recall_all(self, case_ids: Sequence[str], principal: Principal, reason: str) -> ManyRecalls:
+        """Take several back: at once as many as one person may, the others noted for a second person to confirm."""
+        made = ManyRecalls()
+        for case_id in dict.fromkeys(case_ids):
+            try:
+                await self.recall(case_id, principal, reason)
+            except Problem as problem:
+                if problem.code == "second_recall_needed":
+                    made.waiting.append(case_id)
+                else:
+                    made.refused[case_id] = problem.code
+            else:
+                made.done.append(case_id)
+        return made
+
+    async def keep_all(self, case_ids: Sequence[str], principal: Principal, reason: str) -> ManyRecalls:
+        """Undo recalls that wait for a second person. Whoever asked may, and every editor."""
+        made = ManyRecalls()
+        for case_id in dict.fromkeys(case_ids):
+            try:
+                await self._keep(case_id, principal, reason)
+            except Problem as problem:
+                made.refused[case_id] = problem.code
+            else:
+                made.done.append(case_id)
+        return made
+
+    async def _keep(self, case_id: str, principal: Principal, reason: str) -> None:
+        """Undo one. Raises 403 `editor_needed`, 404, and 409 `no_recall_asked`."""
+        case = await self.case(case_id, principal)
+        mine = case.recall_asked_by in {None, principal.person_id}
+        if not mine and not principal.has("editor"):
+            raise Problem(
+                403, "editor_needed", "Somebody else asked for this; they or an editor can undo it."
+            )
+        try:
+            await self.cases.keep_after_all(
+                case_id, actor=principal.person_id, reason=reason, now=await self.clock.now()
+            )
+        except NoRecallAsked as state:
+            detail = f"This is {state} and waits for nobody's second recall; what is recalled stays recalled."
+            raise Problem(409, "no_recall_asked", detail) from None
+        telemetry.recall_undone(case_id)
+
+    async def recalls_asked(self, principal: Principal) -> list[Case]:
+        """What this person may see of what waits for a second recall."""
+        return [case for case in await self.cases.recalls_asked(MOST_ASKED) if sees(principal, case)]
 
     async def reopen(self, case_id: str, principal: Principal, reason: str) -> Case:
         """Let an approved case wait again, to be corrected. Raises `Problem`."""

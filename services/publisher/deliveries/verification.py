@@ -9,6 +9,7 @@ from shared.events import ModerationDecided
 from shared.failures import Unprocessable
 from shared.identity import signing
 from shared.identity.tokens import Keys
+from shared.observability import refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +38,5 @@ class Trust:
 
 def _refused(decision: ModerationDecided, code: str, detail: str) -> Unprocessable:
     telemetry.decision_refused(decision, code, detail)
+    refusals.count("publisher", f"signature_{code}")
     return Unprocessable(f"decision refused ({code}): {detail}")

@@ -19,6 +19,7 @@ from services.publisher.dispatch.health import Checkup
 from services.publisher.dispatch.rate_limit_store import Accounts
 from shared.campaign.model import ChannelEntry
 from shared.http.problems import Problem
+from shared.http.shared_limits import SharedLimiter
 from shared.identity.tokens import Principal
 
 GONE_CHANNEL = Capabilities(lookup=False, idempotent=False, read_back=False, remove=False, sample=False)
@@ -43,6 +44,7 @@ class EditorialService:
     public_url: str
     clock: Callable[[], datetime]
     pace: Pace
+    recalls: SharedLimiter
 
     async def publication(self, submission_id: str, who: Principal) -> Publication:
         """A submission's publishing, which this person may see. Raises 404 and 403."""
@@ -105,12 +107,26 @@ class EditorialService:
         )
 
     async def recall(self, submission_id: str, reason: str, who: Principal) -> Publication:
-        """Take a submission back from everywhere. Raises 404 and 403."""
-        await self.publication(submission_id, who)
+        """Take a submission back from everywhere. Raises 404, 403, and 409 `second_recall_needed`."""
+        found = await self.publication(submission_id, who)
+        if found.tombstone is None:
+            await self._recall_alone(who)
         await take_back(
             self.deliveries, submission_id, "recalled", at=self.clock(), reason=reason, by=who.person_id
         )
         return await self.deliveries.read(submission_id)
+
+    async def _recall_alone(self, who: Principal) -> None:
+        """Many recalls are two people's work. Raises 409 `second_recall_needed`."""
+        try:
+            await self.recalls.spend(who.person_id)
+        except Problem:
+            raise Problem(
+                409,
+                "second_recall_needed",
+                "You have recalled as many within an hour as one person may. Recall it on the moderation desk: "
+                "there it is noted, and removed as soon as a second person recalls it too.",
+            ) from None
 
     async def shown_channels(self) -> list[ChannelAnswer]:
         """Every channel with its address, health and budget."""

@@ -32,6 +32,12 @@ KEPT: Final = (
         "for good",
     ),
     KeptData(
+        "publisher.limits",
+        "ids of editors, and how many recalls they may do alone now",
+        "to ask for a second person after many",
+        "an hour after the last",
+    ),
+    KeptData(
         "publisher.epochs",
         "roles and sessions of staff that count no more, by id",
         "to refuse old tokens",

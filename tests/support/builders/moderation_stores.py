@@ -65,7 +65,7 @@ class Stage:
             queue,
             Claims(cases, queue, clock),
             Decisions(cases, clock, policy, KEY),
-            Checkpoints(database["seals"], cases.collection, clock),
+            Checkpoints(database["seals"], cases.collection, clock, KEY),
             nudged,
         )
 

@@ -3,16 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import jwt
 import pytest
 
 from services.ingest.app import assemble
-from services.ingest.settings import IngestSettings
+from services.ingest.people.store import People
+from services.ingest.settings import KEY_FILE, IngestSettings
 from shared.events import (
     DELIVERY_CHANGED,
     MODERATION_DECIDED,
@@ -23,11 +25,14 @@ from shared.events import (
     ModerationDecided,
     ReachFigure,
     ReachTotalled,
+    Role,
+    Scopes,
     Snapshot,
     Topic,
     Verdict,
 )
-from shared.identity.tokens import OwnKeys, signing_key
+from shared.identity.live_sessions import KeptSessions
+from shared.identity.tokens import Issuer, OwnKeys, TokenClaims, signing_key
 from tests.support.processes import within
 from tests.support.running import Running, provisioned, running, settings_for
 
@@ -323,13 +328,42 @@ async def test_a_recovery_code_works_once_and_too_many_wrong_ones_are_slowed_dow
     assert int(answers[-1].headers["retry-after"]) > 0
 
 
-async def test_a_session_opens_with_a_token_and_ends_by_signing_out(ingest: Running) -> None:
-    author = await volunteer(ingest)
+async def test_two_replicas_hold_one_limit_and_a_good_code_is_let_in_all_the_same(ingest: Running) -> None:
+    author, settings = await volunteer(ingest), ingest.runtime.settings
+    keys = OwnKeys(signing_key(settings.keys / KEY_FILE).public_key())
+    async with running("ingest", settings, assemble, keys=keys) as other:
+        wrong = [
+            (await each.http.post("/v1/recovery", json={"recovery_code": f"WRONG-{n}"})).status_code
+            for n in range(7)
+            for each in (ingest, other)
+        ]
+        link = await other.http.post("/v1/sessions", json={"link": "unknown"})
+        staff = await other.http.post("/v1/sessions", json={"token": await staff_token(ingest)})
+        good = await other.http.post("/v1/recovery", json={"recovery_code": author["recovery_code"]})
 
-    opened = await ingest.http.post("/v1/sessions", json={"token": author["token"]})
+    assert wrong == [401] * 10 + [429] * 4
+    assert (link.status_code, problem(link)) == (401, "link_unknown")
+    assert (staff.status_code, good.status_code) == (201, 200)
+
+
+def cookie_of(opened: httpx.Response) -> str:
+    return opened.headers["set-cookie"].partition("=")[2].partition(";")[0]
+
+
+async def staff_token(ingest: Running, role: Role = "moderator") -> str:
+    """A token as the command prints it: it belongs to no session."""
+    people = People(ingest.runtime.database["people"], left_over=True)
+    person = await people.add_staff(role, "Leyla", Scopes(), datetime.now(UTC))
+    key = signing_key(ingest.runtime.settings.keys / KEY_FILE)
+    return Issuer(key).issue(person.principal(), now=datetime.now(UTC))
+
+
+async def test_a_session_opens_with_a_token_and_ends_by_signing_out(ingest: Running) -> None:
+    token = await staff_token(ingest)
+
+    opened = await ingest.http.post("/v1/sessions", json={"token": token})
     cookie = opened.headers["set-cookie"]
-    value = cookie.partition("=")[2].partition(";")[0]
-    session = {"Cookie": f"__Host-konullu={value}"}
+    session = {"Cookie": f"__Host-konullu={cookie_of(opened)}"}
     csrf = {"X-CSRF-Token": opened.json()["csrf"]}
     inside = await ingest.http.get("/v1/submissions", headers=session)
     forged = await ingest.http.post(
@@ -340,12 +374,72 @@ async def test_a_session_opens_with_a_token_and_ends_by_signing_out(ingest: Runn
     )
     out = await ingest.http.delete("/v1/sessions", headers=session | csrf)
     outside = await ingest.http.get("/v1/submissions", headers=session)
-    by_token = await ingest.http.get("/v1/submissions", headers=headers(author))
+    copied = await ingest.http.get(
+        "/v1/submissions", headers={"Authorization": f"Bearer {cookie_of(opened)}"}
+    )
+    by_token = await ingest.http.get("/v1/submissions", headers={"Authorization": f"Bearer {token}"})
 
     assert all(part in cookie for part in ("Secure", "HttpOnly", "SameSite=strict", "Path=/"))
     assert (inside.status_code, forged.status_code, sent.status_code, out.status_code) == (200, 403, 202, 204)
     assert (outside.status_code, problem(outside)) == (401, "token_revoked")
+    assert (copied.status_code, problem(copied)) == (401, "token_revoked")
     assert by_token.status_code == 200
+
+
+async def test_a_token_of_a_session_opens_no_other(ingest: Running) -> None:
+    opened = await ingest.http.post("/v1/sessions", json={"token": await staff_token(ingest)})
+    author = await volunteer(ingest)
+
+    for token in (cookie_of(opened), author["token"]):
+        answer = await ingest.http.post("/v1/sessions", json={"token": token})
+        assert (answer.status_code, problem(answer)) == (401, "token_of_session")
+        assert "set-cookie" not in answer.headers
+
+
+async def test_signing_out_everywhere_ends_every_session_and_token_but_not_the_recovery_code(
+    ingest: Running,
+) -> None:
+    token = await staff_token(ingest)
+    sessions = [cookie_of(await ingest.http.post("/v1/sessions", json={"token": token})) for _ in range(2)]
+    author = await volunteer(ingest)
+
+    for own, all_of_them in ((sessions[0], [*sessions, token]), (author["token"], [author["token"]])):
+        done = await ingest.http.delete("/v1/sessions/all", headers={"Authorization": f"Bearer {own}"})
+        assert done.status_code == 204
+        for each in all_of_them:
+            answer = await ingest.http.get("/v1/submissions", headers={"Authorization": f"Bearer {each}"})
+            assert (answer.status_code, problem(answer)) == (401, "token_revoked")
+    back = await ingest.http.post("/v1/recovery", json={"recovery_code": author["recovery_code"]})
+    assert back.status_code == 200
+
+
+async def test_a_session_in_which_nothing_is_done_ends_on_the_server(ingest: Running) -> None:
+    opened = await ingest.http.post("/v1/sessions", json={"token": await staff_token(ingest)})
+    session = {"Cookie": f"__Host-konullu={cookie_of(opened)}"}
+    assert (await ingest.http.get("/v1/submissions", headers=session)).status_code == 200
+    kept = ingest.runtime.database["sessions"]
+    claims = TokenClaims.model_validate(jwt.decode(cookie_of(opened), options={"verify_signature": False}))
+    long_ago = claims.model_copy(update={"iat": claims.iat - 7200})
+    assert claims.sid is not None
+
+    await kept.update_one(
+        {"_id": claims.sid}, {"$set": {"seen_at": datetime.now(UTC) - timedelta(minutes=29)}}
+    )
+    fresh = KeptSessions(kept)
+    assert not await fresh.over(long_ago, "", used=False)
+    assert not await KeptSessions(kept).over(long_ago, "", used=True)
+    found = await kept.find_one({"_id": claims.sid})
+    assert found is not None
+    assert found["seen_at"] > datetime.now(UTC) - timedelta(minutes=1)
+
+    await kept.update_one(
+        {"_id": claims.sid}, {"$set": {"seen_at": datetime.now(UTC) - timedelta(minutes=32)}}
+    )
+    assert await KeptSessions(kept).over(long_ago, "", used=True)
+    await kept.delete_one({"_id": claims.sid})
+    assert await KeptSessions(kept).over(long_ago, "", used=True)
+    volunteers = long_ago.model_copy(update={"role": "volunteer"})
+    assert not await KeptSessions(kept).over(volunteers, "", used=True)
 
 
 @pytest.mark.parametrize("means", [{}, {"token": "a", "link": "b"}, {"token": "forged"}, {"link": "unknown"}])

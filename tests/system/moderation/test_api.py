@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,8 +14,10 @@ from uuid import uuid4
 import pytest
 
 from services.moderation.app import assemble
+from services.moderation.audit.mark import FILE as MARK_FILE
+from services.moderation.audit.mark import UnsignedMark
 from services.moderation.audit.verify import verify as verify_audit
-from services.moderation.settings import ModerationSettings
+from services.moderation.settings import KEY_FILE, ModerationSettings
 from shared.bus.consuming import connection
 from shared.events import (
     MODERATION_DECIDED,
@@ -26,7 +29,7 @@ from shared.events import (
 )
 from shared.http.cursors import closed
 from shared.identity.signing import verify
-from shared.identity.tokens import OwnKeys, public_keys, signing_key
+from shared.identity.tokens import OwnKeys, key_id, public_keys, signing_key
 from shared.storage.media import CLEAN, MediaStore
 from tests.support.builders.submissions import sensitive, submission
 from tests.support.moderators import Person, submitted, tell, until
@@ -50,11 +53,23 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 async def moderation(tmp_path: Path, broker: Server, mongo_url: str) -> AsyncIterator[Running]:
     settings = ModerationSettings.of(
         settings_for(tmp_path / "home", nats_url=broker.url, mongo_url=mongo_url)
-    )
+    ).model_copy(update={"seal_seconds": 0.5})
     await provisioned(settings)
     key = signing_key(settings.keys / "tokens.pem")
     async with running("moderation", settings, assemble, keys=OwnKeys(key.public_key())) as service:
         yield service
+
+
+async def audit_fault(moderation: Running) -> str | None:
+    database, settings = moderation.runtime.database, moderation.runtime.settings
+    key = signing_key(settings.keys / KEY_FILE).public_key()
+    found = await verify_audit(
+        database["cases"].find({}),
+        database["seals"].find({}).sort("_id", 1),
+        keys={key_id(key): key},
+        mark=UnsignedMark.read(settings.keys / MARK_FILE),
+    )
+    return found.fault
 
 
 async def test_from_submission_to_a_signed_decision(moderation: Running) -> None:
@@ -313,9 +328,7 @@ async def test_a_recall_is_the_same_again_and_the_audit_is_in_order(moderation: 
     assert [(each["submission_id"], each["state"]) for each in listed["items"]] == [
         (event.subject_id, "recalled")
     ]
-    database = moderation.runtime.database
-    found = await verify_audit(database["cases"].find({}), database["seals"].find({}).sort("_id", 1))
-    assert found.fault is None
+    assert await audit_fault(moderation) is None
 
 
 async def test_many_recalls_are_two_peoples_work(moderation: Running) -> None:
@@ -338,9 +351,47 @@ async def test_many_recalls_are_two_peoples_work(moderation: Running) -> None:
     case = (await one.ask("GET", last)).json()
     assert case["state"] == "recalled"
     assert [each["action"] for each in case["audit"]] == ["received", "approved", "recall_asked", "recalled"]
-    database = moderation.runtime.database
-    found = await verify_audit(database["cases"].find({}), database["seals"].find({}).sort("_id", 1))
-    assert found.fault is None
+    assert await audit_fault(moderation) is None
+
+
+async def test_several_are_taken_back_by_two_people_and_kept_until_the_second_agrees(
+    moderation: Running,
+) -> None:
+    alone = 10
+    events = [submission() for _ in range(alone + 3)]
+    await submitted(moderation, *events)
+    one, two, editor = (
+        Person(moderation, "one"),
+        Person(moderation, "two"),
+        Person(moderation, "three", "editor"),
+    )
+    for _ in events:
+        await one.decide(await one.claim(), "approve")
+    ids = [event.subject_id for event in events]
+
+    async def many(who: Person, path: str, *chosen: str) -> dict[str, Any]:
+        body = {"submission_ids": chosen, "reason": "səhv"}
+        answer: dict[str, Any] = (await who.ask("POST", path, 202, json=body)).json()
+        return answer
+
+    made = await many(one, "/v1/recalls", *ids, "nothing")
+    rest = made["waiting"]
+    assert (made["done"], rest, made["refused"]) == (ids[:alone], ids[alone:], {"nothing": "not_found"})
+    listed = (await two.ask("GET", "/v1/recalls")).json()["items"]
+    assert {each["submission_id"] for each in listed} == set(rest)
+
+    assert (await many(two, "/v1/recalls/undo", rest[0]))["refused"] == {rest[0]: "editor_needed"}
+    assert (await many(one, "/v1/recalls/undo", rest[0]))["done"] == [rest[0]]
+    assert (await many(editor, "/v1/recalls/undo", rest[1]))["done"] == [rest[1]]
+    assert (await many(two, "/v1/recalls", rest[2]))["done"] == [rest[2]]
+    late = await many(one, "/v1/recalls/undo", rest[0], rest[2])
+    assert late["refused"] == {rest[0]: "no_recall_asked", rest[2]: "no_recall_asked"}
+
+    states = [(await one.ask("GET", f"/v1/cases/{each}")).json() for each in rest]
+    assert [each["state"] for each in states] == ["approved", "approved", "recalled"]
+    assert [each["action"] for each in states[0]["audit"]][-2:] == ["recall_asked", "recall_undone"]
+    assert (await two.ask("GET", "/v1/recalls")).json()["items"] == []
+    assert await audit_fault(moderation) is None
 
 
 async def test_an_approved_case_is_opened_again_and_corrected(moderation: Running) -> None:
@@ -447,21 +498,35 @@ async def test_the_audit_is_verified_from_outside(moderation: Running) -> None:
         "KONULLU_DATABASE_PREFIX": settings.database_prefix,
     }
 
-    async def verified() -> tuple[int | None, str]:
+    async def audit(*words: str) -> tuple[int | None, str]:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.moderation.audit.verify", "verify",
+            sys.executable, "-m", "services.moderation.audit.cli", *words,
             env=environment, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         said, _ = await process.communicate()
         return process.returncode, said.decode()
 
-    status, said = await verified()
+    await until(lambda: _head_is_there(moderation), "a checkpoint")
+    kept, keys = settings.home / "head.json", settings.home / "keys.json"
+    kept.write_text((await moderation.http.get("/v1/audit/head")).text)
+    keys.write_text((await moderation.http.get("/.well-known/jwks.json")).text)
+    status, said = await audit("verify", "--against", str(kept), "--keys", str(keys))
     assert (status, said[:22]) == (0, "OK: 1 cases, 1 entries")
+    assert "exported head 1" in said
+    status, said = await audit("head")
+    assert (status, json.loads(said)) == (0, json.loads(kept.read_text()))
+
+    kept.write_text(kept.read_text().replace('"number":1', '"number":2'))
+    assert (await audit("verify", "--against", str(kept)))[1].startswith("BAD: the exported head")
     await moderation.runtime.database["cases"].update_one(
         {"_id": event.subject_id}, {"$set": {"audit.0.actor": "somebody"}}
     )
-    status, said = await verified()
+    status, said = await audit("verify")
     assert (status, said) == (
         1,
         f"BAD: case {event.subject_id}, entry 1: its content is not what was written\n",
     )
+
+
+async def _head_is_there(moderation: Running) -> bool:
+    return (await moderation.http.get("/v1/audit/head")).is_success

@@ -192,6 +192,24 @@ async def test_an_approved_submission_reaches_every_channel_once_and_a_recall_re
     assert await house.site(deliveries["site"]["url"]) is None
 
 
+async def test_many_recalls_are_two_peoples_work(house: House) -> None:
+    alone = house.settings.recalls_alone
+    submissions = [str(uuid4()) for _ in range(alone + 1)]
+    for submission in submissions:
+        await house.decided(submission)
+    await until(
+        lambda: house.states(submissions[-1]), {"site": "posted", "partners": "posted", "tg": "posted"}
+    )
+
+    async def recalled(submission: str) -> int:
+        answer = await house.post("/v1/recalls", {"submission_id": submission, "reason": "a mistake"})
+        status: int = answer.status_code
+        return status
+
+    assert [await recalled(each) for each in submissions] == [202] * alone + [409]
+    assert await recalled(submissions[0]) == 202
+
+
 async def test_a_withdrawal_that_arrives_before_the_decision_wins(house: House) -> None:
     submission = str(uuid4())
     await house.publish(

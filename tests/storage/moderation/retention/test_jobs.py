@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.moderation.audit.mark import UnsignedMark
 from services.moderation.audit.verify import verify
 from services.moderation.cases.audit_trail import ERASED
 from services.moderation.cases.model import Case
@@ -16,8 +17,9 @@ from services.moderation.retention.service import CaseErasure
 from shared.campaign.model import RetentionPeriods
 from shared.events import Attribution, SubmissionReceived, SubmissionWithdrawn
 from shared.failures import Failure, attempt
+from shared.identity.tokens import key_id
 from shared.storage.mongo import Database
-from tests.support.builders.moderation_stores import Stage, reader
+from tests.support.builders.moderation_stores import KEY, Stage, reader
 from tests.support.builders.submissions import NOW, photo, submission
 from tests.support.dying import dying
 from tests.support.traces import left_of
@@ -93,7 +95,9 @@ class Keeping:
     async def verdict(self) -> str:
         await self.stage.checkpoints.drain()
         seals = self.stage.database["seals"].find({}).sort("_id", 1)
-        return str(await verify(self.stage.cases.collection.find({}), seals))
+        keys = {key_id(KEY.public_key()): KEY.public_key()}
+        cases = self.stage.cases.collection.find({})
+        return str(await verify(cases, seals, keys=keys, mark=UnsignedMark()))
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.rate_limits import RateLimits
-from services.ingest.settings import IngestSettings
 from shared.http.problems import Problem
 from shared.http.rate_limit import Allowance, Bucket, Limiter, is_loopback, network_of, spend
 
@@ -73,39 +71,3 @@ def test_too_many_are_told_when_to_come_back() -> None:
 
     assert (refused.value.status, refused.value.code) == (429, "too_many_requests")
     assert 1 <= int(refused.value.headers["Retry-After"]) <= 60
-
-
-def test_writes_are_limited_by_person_and_by_network_but_not_on_this_machine() -> None:
-    limits = RateLimits(IngestSettings(submissions_at_once=2, requests_at_once=2))
-    for _ in range(10):
-        limits.write("127.0.0.1", "p1")
-    limits.write("192.0.2.7", "p1")
-    limits.write("192.0.2.7", "p1")
-
-    with pytest.raises(Problem):
-        limits.write("192.0.2.8", "p1")
-    with pytest.raises(Problem):
-        limits.write("192.0.2.7", "p2")
-
-
-def test_this_machine_can_be_limited_too() -> None:
-    limits = RateLimits(IngestSettings(requests_at_once=1, limit_loopback=True))
-    limits.write("127.0.0.1")
-
-    with pytest.raises(Problem):
-        limits.write("127.0.0.1")
-
-
-def test_wrong_guesses_are_counted_everywhere_and_right_ones_not() -> None:
-    limits = RateLimits(IngestSettings(guesses_at_once=2))
-    for _ in range(10):
-        limits.expect_guess("127.0.0.1", "code")
-    limits.guessed_wrong("127.0.0.1", "one")
-    limits.guessed_wrong("127.0.0.1", "two")
-
-    with pytest.raises(Problem):
-        limits.expect_guess("127.0.0.1", "three")
-    limits.expect_guess("192.0.2.1", "one")
-    limits.guessed_wrong("192.0.2.1", "one")
-    with pytest.raises(Problem):
-        limits.expect_guess("192.0.2.2", "one")
