@@ -10,8 +10,8 @@ from services.moderation.audit import api as audit_api
 from services.moderation.audit.checkpoints import Checkpoints
 from services.moderation.audit.mark import FILE as MARK_FILE
 from services.moderation.cases import handlers
-from services.moderation.cases.queue_positions import LaneBook
-from services.moderation.cases.store import Books, Cases
+from services.moderation.cases.queue_positions import Books, LaneBook
+from services.moderation.cases.store import Cases
 from services.moderation.decisions.recall_budget import RecallBudget
 from services.moderation.decisions.service import Decisions
 from services.moderation.desk import api, pages

@@ -4,8 +4,6 @@ It takes what Mastodon takes and refuses the rest with its words; Mastodon.py, w
 judges it in turn. `GET /timeline` shows what a reader sees now, `POST /faults` scripts what goes wrong next.
 """
 
-import argparse
-import asyncio
 import json
 import re
 import time
@@ -16,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from tests.servers.faults import Fault, Faults, Kind
+from tests.servers.faults import Fault, Faults
 from tests.servers.journal import Journal
+from tests.servers.misbehaving import GO_ON, Misdeeds, command, faults_of
 from tests.servers.plain import Incoming, PlainServer, Reply
 from tests.servers.running import serve
 
@@ -124,10 +123,10 @@ class MastodonServer:
         fault = self.faults.next(call)
         if fault is not None:
             self.remember("fault", kind=fault.kind, call=call)
-            if (early := await _before(fault)) is not _GO_ON:
+            if (early := await MISDEEDS.before(fault)) is not GO_ON:
                 return early
         reply: Reply = carry_out(fault)
-        return reply if fault is None or reply.status != 200 else await _after(fault, reply)
+        return reply if fault is None or reply.status != 200 else await MISDEEDS.after(fault, reply)
 
     def _post(self, request: Incoming, fault: Fault | None) -> Reply:
         fields = _fields(request)
@@ -177,49 +176,28 @@ class MastodonServer:
         self.journal.close()
 
 
-_GO_ON: Final = Reply(0)
-
-
-async def _before(fault: Fault) -> Reply | None:
-    """What goes wrong before the call is carried out; `_GO_ON` when nothing does."""
-    match fault.kind:
-        case "hang_before":
-            await asyncio.Event().wait()
-        case "reset_before":
-            return None
-        case "error_before":
-            return _error(500, "Internal server error")
-        case "rate_limited":
-            moment = datetime.fromtimestamp(time.time() + fault.seconds, UTC).isoformat()
-            return _error(
-                429,
-                "Too many requests",
-                retry_after=str(int(fault.seconds)),
-                x_ratelimit_limit="300",
-                x_ratelimit_remaining="0",
-                x_ratelimit_reset=moment.replace("+00:00", "Z"),
-            )
-        case "refuse":
-            return _error(422, "Validation failed: refused by script")
-    return _GO_ON
-
-
-async def _after(fault: Fault, reply: Reply) -> Reply | None:
-    """What goes wrong once the call was carried out."""
-    match fault.kind:
-        case "hang_after":
-            await asyncio.Event().wait()
-        case "reset_after":
-            return None
-        case "error_after" | "late":
-            return _error(503, "Service unavailable")
-        case "garbled_after":
-            return Reply(200, b"<html>proxy</html>", {"content-type": "text/html"})
-    return reply
-
-
 def _error(status: int, words: str, **headers: str) -> Reply:
     return Reply.of({"error": words}, status, **headers)
+
+
+def _limited(seconds: float) -> Reply:
+    moment = datetime.fromtimestamp(time.time() + seconds, UTC).isoformat()
+    return _error(
+        429,
+        "Too many requests",
+        retry_after=str(int(seconds)),
+        x_ratelimit_limit="300",
+        x_ratelimit_remaining="0",
+        x_ratelimit_reset=moment.replace("+00:00", "Z"),
+    )
+
+
+MISDEEDS: Final = Misdeeds(
+    error=_error(500, "Internal server error"),
+    limited=_limited,
+    refused=_error(422, "Validation failed: refused by script"),
+    failed=_error(503, "Service unavailable"),
+)
 
 
 def _fields(request: Incoming) -> dict[str, Any]:
@@ -260,18 +238,10 @@ def _status(number: str, text: str, language: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--log", type=Path, required=True)
+    parser = command(__doc__)
     parser.add_argument("--token", default=TOKEN)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rate", action="append", default=[], metavar="KIND=SHARE")
     options = parser.parse_args()
-    rates: dict[Kind, float] = {}
-    for rate in options.rate:
-        kind, _, share = rate.partition("=")
-        rates[Fault.read({"kind": kind}).kind] = float(share)
-    server = MastodonServer(options.log, token=options.token, faults=Faults(seed=options.seed, rates=rates))
+    server = MastodonServer(options.log, token=options.token, faults=faults_of(options))
     serve(server.http, options.port, "mastodon", server.stop)
 
 

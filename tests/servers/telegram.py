@@ -4,8 +4,6 @@
 `GET /faults` tells what did, `GET /calls` which calls came with which trace. It remembers everything in its log.
 """
 
-import argparse
-import asyncio
 import json
 import re
 import time
@@ -17,8 +15,9 @@ from zlib import crc32
 from aiogram import types
 
 from tests.servers.bot_api import BadRequestError, Call, judge
-from tests.servers.faults import Fault, Faults, Kind
+from tests.servers.faults import Fault, Faults
 from tests.servers.journal import Journal
+from tests.servers.misbehaving import GO_ON, Misdeeds, command, faults_of
 from tests.servers.plain import Incoming, PlainServer, Reply
 from tests.servers.running import serve
 
@@ -133,12 +132,12 @@ class TelegramServer:
         fault = self.faults.next(method, changes=not method.startswith("get"))
         if fault is not None:
             self.remember("fault", kind=fault.kind, method=method)
-            if (early := await _before(fault)) is not _GO_ON:
+            if (early := await MISDEEDS.before(fault)) is not GO_ON:
                 return early
         reply = self._carry_out(method, call, fault)
         if fault is None or reply.status != 200:
             return reply
-        return await _after(fault, reply)
+        return await MISDEEDS.after(fault, reply)
 
     def _carry_out(self, method: str, call: Call, fault: Fault | None) -> Reply:
         chat = str(call.model.chat_id)
@@ -200,38 +199,14 @@ class TelegramServer:
         self.journal.close()
 
 
-_GO_ON = Reply(0)
-
-
-async def _before(fault: Fault) -> Reply | None:
-    """What goes wrong before the call is carried out; `_GO_ON` when nothing does."""
-    match fault.kind:
-        case "hang_before":
-            await asyncio.Event().wait()
-        case "reset_before":
-            return None
-        case "error_before":
-            return failure(500, "Internal Server Error")
-        case "rate_limited":
-            wait = int(fault.seconds)
-            return failure(429, f"Too Many Requests: retry after {wait}", retry_after=wait)
-        case "refuse":
-            return failure(400, "Bad Request: refused by script")
-    return _GO_ON
-
-
-async def _after(fault: Fault, reply: Reply) -> Reply | None:
-    """What goes wrong once the call was carried out."""
-    match fault.kind:
-        case "hang_after":
-            await asyncio.Event().wait()
-        case "reset_after":
-            return None
-        case "error_after" | "late":
-            return failure(500, "Internal Server Error")
-        case "garbled_after":
-            return Reply(200, b"<html>proxy</html>", {"content-type": "text/html"})
-    return reply
+MISDEEDS = Misdeeds(
+    error=failure(500, "Internal Server Error"),
+    limited=lambda seconds: failure(
+        429, f"Too Many Requests: retry after {int(seconds)}", retry_after=int(seconds)
+    ),
+    refused=failure(400, "Bad Request: refused by script"),
+    failed=failure(500, "Internal Server Error"),
+)
 
 
 def _plain(value: Any) -> Any:
@@ -252,20 +227,11 @@ def _message(message_id: int, chat_id: int, chat: str, message: Mapping[str, Any
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--log", type=Path, required=True)
+    parser = command(__doc__)
     parser.add_argument("--token", default=TOKEN)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--late", type=float, default=2.0, help="seconds after which a late post appears")
-    parser.add_argument("--rate", action="append", default=[], metavar="KIND=SHARE")
+    parser.set_defaults(late=2.0)
     options = parser.parse_args()
-    rates: dict[Kind, float] = {}
-    for rate in options.rate:
-        kind, _, share = rate.partition("=")
-        rates[Fault.read({"kind": kind}).kind] = float(share)
-    faults = Faults(seed=options.seed, rates=rates, seconds=options.late)
-    server = TelegramServer(options.log, token=options.token, faults=faults)
+    server = TelegramServer(options.log, token=options.token, faults=faults_of(options))
     serve(server.http, options.port, "telegram", server.stop)
 
 

@@ -5,8 +5,6 @@ Verifies every request with the `standardwebhooks` package, refuses fields it do
 thing that happened.
 """
 
-import argparse
-import asyncio
 import json
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from tests.servers.faults import Fault, Faults, Kind
+from tests.servers.faults import Fault, Faults
 from tests.servers.journal import Journal
+from tests.servers.misbehaving import GO_ON, Misdeeds, command, faults_of
 from tests.servers.plain import Incoming, PlainServer, Reply
 from tests.servers.running import serve
 
@@ -139,10 +138,10 @@ class WebhookServer:
         fault = self.faults.next(told.type)
         if fault is not None:
             self.journal.write("fault", kind=fault.kind, type=told.type)
-            if (early := await _before(fault)) is not _GO_ON:
+            if (early := await MISDEEDS.before(fault)) is not GO_ON:
                 return early
         self._take(request, told)
-        return await _after(fault.kind) if fault else Reply(204)
+        return await MISDEEDS.after(fault, Reply(204)) if fault else Reply(204)
 
     def _signed(self, request: Incoming) -> bool:
         for secret in self.secrets:
@@ -175,53 +174,21 @@ class WebhookServer:
         self.journal.close()
 
 
-_GO_ON = Reply(0)
-
-
-async def _before(fault: Fault) -> Reply | None:
-    """What goes wrong before the message is taken; `_GO_ON` when nothing does."""
-    match fault.kind:
-        case "hang_before":
-            await asyncio.Event().wait()
-        case "reset_before":
-            return None
-        case "error_before":
-            return Reply(500)
-        case "rate_limited":
-            return Reply(429, headers={"retry-after": str(int(fault.seconds))})
-        case "refuse" | "undeletable":
-            return Reply.of({"error": "refused by script"}, 422)
-    return _GO_ON
-
-
-async def _after(kind: Kind) -> Reply | None:
-    """What goes wrong once it was taken."""
-    match kind:
-        case "hang_after":
-            await asyncio.Event().wait()
-        case "reset_after":
-            return None
-        case "error_after" | "late":
-            return Reply(503)
-        case "garbled_after":
-            return Reply(302, headers={"location": "http://127.0.0.1:9/"})
-    return Reply(204)
+MISDEEDS = Misdeeds(
+    error=Reply(500),
+    limited=lambda seconds: Reply(429, headers={"retry-after": str(int(seconds))}),
+    refused=Reply.of({"error": "refused by script"}, 422),
+    failed=Reply(503),
+    garbled=Reply(302, headers={"location": "http://127.0.0.1:9/"}),
+    refuses=frozenset({"refuse", "undeletable"}),
+)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--log", type=Path, required=True)
+    parser = command(__doc__)
     parser.add_argument("--secret", action="append", default=[])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rate", action="append", default=[], metavar="KIND=SHARE")
     options = parser.parse_args()
-    rates: dict[Kind, float] = {}
-    for rate in options.rate:
-        kind, _, share = rate.partition("=")
-        rates[Fault.read({"kind": kind}).kind] = float(share)
-    faults = Faults(seed=options.seed, rates=rates)
-    server = WebhookServer(options.log, secrets=tuple(options.secret) or (SECRET,), faults=faults)
+    server = WebhookServer(options.log, secrets=tuple(options.secret) or (SECRET,), faults=faults_of(options))
     serve(server.http, options.port, "webhook", server.stop)
 
 

@@ -6,8 +6,10 @@ only when it was taken at least `SETTLED` ago, which is longer than any handler 
 """
 
 import asyncio
-from collections import defaultdict
+import itertools
+from collections import Counter, defaultdict
 from collections.abc import Collection as Some
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -145,3 +147,45 @@ def _lane(document: Document) -> QueueLane:
         document["marked_at"],
         document["oldest_at"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The two ways into the queue: by language, and by language and country."""
+
+    languages: LaneBook
+    countries: LaneBook
+
+    async def place(self, stage: Stage, language: str, country: str, now: datetime) -> Document:
+        """The stored fields of a new place at the end of the queue."""
+        [place] = await self.places(stage, [(language, country)], now)
+        return place
+
+    async def places(self, stage: Stage, wanted: Sequence[tuple[str, str]], now: datetime) -> list[Document]:
+        """The stored fields of new places at the end, one for each language and country, in that order."""
+        lanes, country_lanes = await asyncio.gather(
+            _taken(self.languages, stage, [(language, None) for language, _ in wanted], now),
+            _taken(self.countries, stage, wanted, now),
+        )
+        return [
+            {
+                "stage": stage,
+                "lane": lane,
+                "place": place,
+                "country_lane": country_lane,
+                "country_place": country_place,
+            }
+            for (lane, place), (country_lane, country_place) in zip(lanes, country_lanes, strict=True)
+        ]
+
+
+async def _taken(
+    book: LaneBook, stage: Stage, wanted: Sequence[tuple[str, str | None]], now: datetime
+) -> list[tuple[str, int]]:
+    """A place for each, with one write for each lane."""
+    counts = Counter(wanted)
+    taken = await asyncio.gather(
+        *(book.take(stage, *lane, now=now, count=count) for lane, count in counts.items())
+    )
+    free = {lane: (name, itertools.count(start)) for lane, (name, start) in zip(counts, taken, strict=True)}
+    return [(name, next(numbers)) for name, numbers in (free[lane] for lane in wanted)]

@@ -4,9 +4,6 @@ Every method is one write of one document, which carries the audit entry, the ap
 events with it. Applying the same event again, or an older one later, changes nothing.
 """
 
-import asyncio
-import itertools
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +18,7 @@ from services.moderation.cases.model import (
     signals_documents,
     standing_fields,
 )
-from services.moderation.cases.queue_positions import DECIDED, LaneBook, Stage
+from services.moderation.cases.queue_positions import DECIDED, Books
 from services.moderation.cases.rules import ENDED, OPEN, Content, Plan, Standing, digest, end_of
 from services.moderation.screening.rules import ScreeningFinding
 from shared.bus.outbox import appended, embedded, entry, merge
@@ -46,48 +43,6 @@ WINDOW: Final = 64
 """Places among the decided ones that are read together."""
 MOST_WINDOWS: Final = 32
 """Windows that one request looks into, however few cases it finds in them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """The two ways into the queue: by language, and by language and country."""
-
-    languages: LaneBook
-    countries: LaneBook
-
-    async def place(self, stage: Stage, language: str, country: str, now: datetime) -> Document:
-        """The stored fields of a new place at the end of the queue."""
-        [place] = await self.places(stage, [(language, country)], now)
-        return place
-
-    async def places(self, stage: Stage, wanted: Sequence[tuple[str, str]], now: datetime) -> list[Document]:
-        """The stored fields of new places at the end, one for each language and country, in that order."""
-        lanes, country_lanes = await asyncio.gather(
-            _taken(self.languages, stage, [(language, None) for language, _ in wanted], now),
-            _taken(self.countries, stage, wanted, now),
-        )
-        return [
-            {
-                "stage": stage,
-                "lane": lane,
-                "place": place,
-                "country_lane": country_lane,
-                "country_place": country_place,
-            }
-            for (lane, place), (country_lane, country_place) in zip(lanes, country_lanes, strict=True)
-        ]
-
-
-async def _taken(
-    book: LaneBook, stage: Stage, wanted: Sequence[tuple[str, str | None]], now: datetime
-) -> list[tuple[str, int]]:
-    """A place for each, with one write for each lane."""
-    counts = Counter(wanted)
-    taken = await asyncio.gather(
-        *(book.take(stage, *lane, now=now, count=count) for lane, count in counts.items())
-    )
-    free = {lane: (name, itertools.count(start)) for lane, (name, start) in zip(counts, taken, strict=True)}
-    return [(name, next(numbers)) for name, numbers in (free[lane] for lane in wanted)]
 
 
 Nudge = Callable[[Collection, str], None]

@@ -10,9 +10,8 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from services.moderation.cases.queue_positions import STAGES, QueueLane, Stage, lane_id
+from services.moderation.cases.queue_positions import STAGES, Books, QueueLane, Stage, lane_id
 from services.moderation.cases.rules import OPEN
-from services.moderation.cases.store import Books
 from services.moderation.queue.read_cache import Glances
 from services.moderation.screening.rules import Policy
 from shared.storage.document import Document

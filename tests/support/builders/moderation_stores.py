@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.moderation.audit.checkpoints import Checkpoints
-from services.moderation.cases.queue_positions import LaneBook
+from services.moderation.cases.queue_positions import Books, LaneBook
 from services.moderation.cases.rules import Decision
-from services.moderation.cases.store import Arrival, Books, Cases
+from services.moderation.cases.store import Arrival, Cases
 from services.moderation.decisions.service import Decided, Decisions, fingerprint_of
 from services.moderation.queue.claims import Claims
 from services.moderation.queue.reader import Queue, ReviewerScope
