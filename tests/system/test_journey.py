@@ -186,6 +186,8 @@ async def taken_down(built: Stack, editor: Staff, author: Volunteer, submission_
 
     await eventually(told, seconds=20, what="the author told")
     assert (await author.ledger(submission_id))["recall_reason"] == "the exhibition was called off"
+    page = expect(await author.line.ask("GET", f"/send/{submission_id}", headers=author.headers), 200)
+    assert "the exhibition was called off" in page.text
 
 
 @pytest.mark.parametrize("engine", ["nats", "database"])

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from shared.events import DeliveryChanged, ReachClicked, ReachSampled
+from shared.text.hashtags import by_key
 from shared.text.short_codes import short_code
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -191,8 +192,9 @@ def sample_of(event: ReachSampled) -> CountedSample:
 
 
 def delivery_of(event: DeliveryChanged) -> CountedDelivery:
-    """The delivery in an event."""
-    dims = Dims(event.channel, event.language, event.country, event.section or NOBODY, event.hashtags)
+    """The delivery in an event. Hashtags that its language takes for one are counted as one, by their comparison key."""
+    hashtags = tuple(by_key(event.hashtags, event.language))
+    dims = Dims(event.channel, event.language, event.country, event.section or NOBODY, hashtags)
     return CountedDelivery(event.code, event.subject_id, event.submission_id, dims)
 
 

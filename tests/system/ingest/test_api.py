@@ -92,6 +92,7 @@ async def test_a_submission_is_answered_with_a_receipt_and_found_again_by_its_au
     assert answer.status_code == 202, answer.text
     receipt = answer.json()
     assert set(receipt) == {"submission_id", "receipt", "revision", "status_url"}
+    assert receipt["status_url"].endswith(f"/send/{receipt['submission_id']}"), "a page for people"
     own = await ingest.http.get(f"/v1/submissions/{receipt['submission_id']}", headers=headers(author))
     assert own.json()["state"] == "received"
     listed = await ingest.http.get("/v1/submissions", headers=headers(author))

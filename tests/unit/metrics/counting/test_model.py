@@ -13,6 +13,7 @@ from services.metrics.counting.model import (
     changes,
     code_of,
     day_of,
+    delivery_of,
     end_of,
     milliseconds,
     moment,
@@ -29,6 +30,17 @@ def test_a_code_is_ten_characters_of_base32_and_always_the_same() -> None:
     assert code_of("delivery-1") == code_of("delivery-1")
     assert len(code_of("delivery-1")) == 10
     assert set(code_of("delivery-1")) <= set("abcdefghijklmnopqrstuvwxyz234567")
+
+
+def test_hashtags_that_a_language_takes_for_one_are_counted_as_one() -> None:
+    tags = {"hashtags": ("AZADLIQ", "azadlıq", "İRS")}
+
+    assert delivery_of(
+        delivery(Random(1), 1).model_copy(update={"language": "az", **tags})
+    ).dims.hashtags == (
+        "azadlıq",
+        "irs",
+    )
 
 
 @pytest.mark.parametrize(
