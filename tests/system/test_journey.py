@@ -13,7 +13,7 @@ import pytest
 
 from tests.demo.drawn import photo
 from tests.servers.otlp import Receiver, otlp_receiver
-from tests.support.people import Line, Staff, Volunteer, campaign, eventually
+from tests.support.people import Line, Staff, Volunteer, campaign, eventually, expect
 from tests.support.stack import Stack, lines, stack
 
 TITLE = "Şəhər muzeyində xalça sərgisi"
