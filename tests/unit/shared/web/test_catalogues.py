@@ -206,6 +206,15 @@ def test_native_readers_words_stay(language: str, english: str, said: str) -> No
     assert translations(language).gettext(english) == said
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("az", "Qərar verilənlər"), ("tr", "Karar verilenler"), ("ru", "Решённые"), ("en", "Decided")],
+)
+def test_the_list_of_what_was_decided_is_not_called_a_decision(language: str, said: str) -> None:
+    assert translations(language).pgettext("list of cases", "Decided") == said
+    assert translations(language).gettext("Decided") != said or language == "en"
+
+
 def test_a_picture_has_one_name_in_azerbaijani() -> None:
     texts = " ".join(form for message in read("az") for form in forms(message.string or ""))
 
