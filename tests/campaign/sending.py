@@ -90,20 +90,7 @@ async def send(line: Line, plan: Plan, folder: Path, progress: Progress) -> list
             content = (folder / f"{item.number}.{ending}").read_bytes()
             upload = await author.upload_at_once(content, f"{item.number}.{ending}", kind)
             media.append({"upload_id": upload, "alt": item.alt})
-        answer = await author.submit(
-            {
-                "title": item.title,
-                "body": item.body,
-                "language": item.language,
-                "country": item.country,
-                "hashtags": list(item.hashtags),
-                "media": media,
-                "attribution": {"mode": "pseudonym", "text": f"Könüllü {item.number}"},
-                "consent": {"terms_version": "2020-09", "people_shown": "none", "rights": "own"},
-                "ai": {"made": False, "edited": False},
-            }
-        )
-        sent.append(Sent(item, author, answer["submission_id"]))
+        sent.append(Sent(item, author, await author.send(item, media, number=item.number)))
         progress.done["accepted"] = len(sent)
 
     await side_by_side(plan.countries, join, at_once=SENDERS)

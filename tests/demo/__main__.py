@@ -60,20 +60,7 @@ async def send(line: Line, folder: Path) -> list[Sent]:
         if item.video:
             upload = await author.upload(video(folder / "demo.mp4"), "evening.mp4", "video/mp4")
             media.append({"upload_id": upload, "alt": ALTERNATIVE_TEXTS[item.language].format(1)})
-        answer = await author.submit(
-            {
-                "title": item.title,
-                "body": item.body,
-                "language": item.language,
-                "country": item.country,
-                "hashtags": list(item.hashtags),
-                "media": media,
-                "attribution": {"mode": "pseudonym", "text": f"Könüllü {number + 1}"},
-                "consent": {"terms_version": "2020-09", "people_shown": "none", "rights": "own"},
-                "ai": {"made": False, "edited": False},
-            }
-        )
-        sent.append(Sent(item, author, answer["submission_id"]))
+        sent.append(Sent(item, author, await author.send(item, media, number=number + 1)))
         say(f"  sent {number + 1:2}/{len(ITEMS)}  {item.language}  {item.title}")
     return sent
 

@@ -60,19 +60,7 @@ async def send(author: Volunteer) -> None:
         for index in range(item.photos):
             upload = await author.upload(photo(number * 10 + index), "photo.jpg", "image/jpeg")
             media.append({"upload_id": upload, "alt": ALTERNATIVE_TEXTS[item.language].format(index + 1)})
-        await author.submit(
-            {
-                "title": item.title,
-                "body": item.body,
-                "language": item.language,
-                "country": item.country,
-                "hashtags": list(item.hashtags),
-                "media": media,
-                "attribution": {"mode": "pseudonym", "text": f"Könüllü {number + 1}"},
-                "consent": {"terms_version": "2020-09", "people_shown": "none", "rights": "own"},
-                "ai": {"made": False, "edited": number == 1},
-            }
-        )
+        await author.send(item, media, number=number + 1, ai_edited=number == 1)
 
 
 async def filled(built: Stack, line: Line) -> list[Shot]:

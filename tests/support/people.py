@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import httpx
@@ -21,6 +21,27 @@ TRY_AGAIN: Final = frozenset({409, 429, 500, 502, 503, 504})
 
 class NotAnsweredError(Exception):
     """A call found no answer within the patience of the person."""
+
+
+class Story(Protocol):
+    """What somebody has to tell."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def country(self) -> str: ...
+    @property
+    def hashtags(self) -> tuple[str, ...]: ...
+
+
+def metadata(name: str, kind: str) -> str:
+    """A file's name and type as tus wants them."""
+    pairs = {"filename": name, "filetype": kind}
+    return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in pairs.items())
 
 
 @dataclass
@@ -91,10 +112,6 @@ class Volunteer:
 
     async def upload(self, content: bytes, name: str, kind: str) -> str:
         """Send a file by tus, going on where it stopped; its upload id."""
-        metadata = ",".join(
-            f"{key} {base64.b64encode(value.encode()).decode()}"
-            for key, value in {"filename": name, "filetype": kind}.items()
-        )
         made = expect(
             await self.line.ask(
                 "POST",
@@ -103,7 +120,7 @@ class Volunteer:
                     **self.headers,
                     **TUS,
                     "Upload-Length": str(len(content)),
-                    "Upload-Metadata": metadata,
+                    "Upload-Metadata": metadata(name, kind),
                 },
             ),
             201,
@@ -134,10 +151,6 @@ class Volunteer:
 
     async def upload_at_once(self, content: bytes, name: str, kind: str) -> str:
         """Send a small file with the request that announces it; its upload id. What stays away is sent as `upload` does."""
-        metadata = ",".join(
-            f"{key} {base64.b64encode(value.encode()).decode()}"
-            for key, value in {"filename": name, "filetype": kind}.items()
-        )
         made = expect(
             await self.line.ask(
                 "POST",
@@ -147,7 +160,7 @@ class Volunteer:
                     **self.headers,
                     **TUS,
                     "Upload-Length": str(len(content)),
-                    "Upload-Metadata": metadata,
+                    "Upload-Metadata": metadata(name, kind),
                     "Content-Type": "application/offset+octet-stream",
                     "Upload-Checksum": "sha256 "
                     + base64.b64encode(hashlib.sha256(content).digest()).decode(),
@@ -158,6 +171,25 @@ class Volunteer:
         if int(made.headers.get("upload-offset", 0)) != len(content):
             return await self.upload(content, name, kind)
         return made.headers["location"].rstrip("/").rsplit("/", 1)[1]
+
+    async def send(
+        self, story: Story, media: Sequence[Mapping[str, str]], *, number: int, ai_edited: bool = False
+    ) -> str:
+        """Submit a story under a pseudonym with a number; its submission id."""
+        answer = await self.submit(
+            {
+                "title": story.title,
+                "body": story.body,
+                "language": story.language,
+                "country": story.country,
+                "hashtags": list(story.hashtags),
+                "media": list(media),
+                "attribution": {"mode": "pseudonym", "text": f"Könüllü {number}"},
+                "consent": {"terms_version": "2020-09", "people_shown": "none", "rights": "own"},
+                "ai": {"made": False, "edited": ai_edited},
+            }
+        )
+        return str(answer["submission_id"])
 
     async def submit(self, item: Mapping[str, Any], *, key: str | None = None) -> dict[str, Any]:
         """Send a submission under one key until it is accepted."""
