@@ -4,6 +4,7 @@ import pytest
 
 from services.publisher.channels.website.items import Item, newest_editions
 from services.publisher.channels.website.paths import record
+from shared.events import Snapshot
 from tests.support.builders.posts import PLANNED, correction
 from tests.support.builders.site_items import delivery, item
 
@@ -59,3 +60,10 @@ def test_a_card_keeps_no_more_than_the_teaser() -> None:
 
     assert len(long.card().body) <= 220
     assert long.card().path == long.path
+
+
+def test_the_website_keeps_every_field_of_what_was_approved_but_where_and_when_it_goes() -> None:
+    # the id is in the page's code, the others were planning's to follow
+    elsewhere = {"submission_id", "channels", "publish_at"}
+
+    assert set(Snapshot.model_fields) - set(Item.model_fields) == elsewhere
