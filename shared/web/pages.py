@@ -45,6 +45,7 @@ HEADERS: Final[Mapping[str, str]] = {
 
 _YEAR: Final = 365 * 24 * 3600
 _UNAUTHENTICATED: Final = 401
+_OURS: Final = frozenset(defaults.texts())
 _SHARED_TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
@@ -215,10 +216,9 @@ class Pages:
 
 
 def _said(text: Mapping[str, str], language: str) -> str:
-    """A text of the campaign; one that stands there in English alone may be ours, and have its translation."""
-    return (
-        text_in(text, language) if len(text) > 1 else translations(language).gettext(text_in(text, language))
-    )
+    """A text of the campaign. What it has left as it comes with us, in English, has its translation in the catalogue."""
+    said = text_in(text, language)
+    return translations(language).gettext(said) if said in _OURS else said
 
 
 def came_from_elsewhere(request: Request) -> bool:
