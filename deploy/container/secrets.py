@@ -12,10 +12,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.container import storage
+
 FOLDER = Path(__file__).parent.parent / "secrets"
 SERVICES = ("ingest", "moderation", "publisher", "metrics")
 BROKERS = ("nats-1:4222", "nats-2:4222", "nats-3:4222")
 DATABASES = ("mongo-1:27017", "mongo-2:27017", "mongo-3:27017")
+NEEDED = ("root", "mongo_key", "provision", *SERVICES, *(f"storage_{name}" for name in storage.MAY))
+"""What has a password, by the name that it is kept under."""
 MAY_PUBLISH = {
     "ingest": ("people.>", "submissions.>", "surveys.>"),
     "moderation": ("moderation.>",),
@@ -49,7 +53,7 @@ def main(folder: Path) -> int:
 
 def _kept(path: Path) -> dict[str, str]:
     kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    for name in ("root", "mongo_key", "provision", "storage", *SERVICES):
+    for name in NEEDED:
         kept.setdefault(name, secrets.token_hex(32))
     path.touch(mode=0o600)
     path.write_text(json.dumps(kept, indent=1))
@@ -64,10 +68,10 @@ def files(passwords: Mapping[str, str]) -> dict[str, str]:
         "mongo_users.json": json.dumps({name: passwords[name] for name in SERVICES}),
         "nats_users.conf": _users(passwords),
         "nats_url_provision": _broker("provision", passwords),
-        "storage_key": "konullu",
-        "storage_secret": passwords["storage"],
-        "storage_s3.json": _storage(passwords["storage"]),
+        "channels.env": "# What the campaign file calls env:NAME, one NAME=value a line. Only the publisher is given it.\n",
+        "storage_identities.json": storage.identities(passwords),
     }
+    made |= {f"storage_{name}": passwords[f"storage_{name}"] for name in storage.MAY}
     for name in SERVICES:
         made[f"nats_url_{name}"] = _broker(name, passwords)
         made[f"mongo_url_{name}"] = (
@@ -89,17 +93,6 @@ def _users(passwords: Mapping[str, str]) -> str:
         lines.append(f'    {{user: {name}, password: "{passwords[name]}", permissions: {{')
         lines.append(f'      publish: {{allow: [{subjects}]}}, subscribe: {{allow: ["_INBOX.>"]}}}}}}')
     return "\n".join([*lines, "  ]", "}", ""])
-
-
-def _storage(secret: str) -> str:
-    """Services may read and write everything; the gateway, nameless, reads the public site alone."""
-    service = {
-        "name": "services",
-        "credentials": [{"accessKey": "konullu", "secretKey": secret}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    anonymous = {"name": "anonymous", "actions": ["Read:konullu/site/*"]}
-    return json.dumps({"identities": [service, anonymous]}, indent=1)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.container import secrets, with_secrets
+from deploy.container import secrets, storage, with_secrets
 from shared.campaign.model import MOST_CHARACTERS
 from shared.http.body_limit import FORM_BYTES, JSON_BYTES, bytes_for
 from tests.support.processes import BIN
@@ -45,7 +45,7 @@ def test_the_compose_file_is_what_its_specification_says() -> None:
 
 def test_every_file_the_compose_file_mounts_exists_or_is_a_secret_we_make() -> None:
     compose = _compose()
-    made = secrets.files(dict.fromkeys(("root", "mongo_key", "provision", "storage", *secrets.SERVICES), "x"))
+    made = secrets.files(dict.fromkeys(secrets.NEEDED, "x"))
 
     for name, config in compose["configs"].items():
         path = re.sub(r"\$\{\w+:-(.*)}", r"\1", config["file"])
@@ -58,7 +58,7 @@ def test_nothing_secret_stands_in_the_compose_file() -> None:
     for name, service in _compose()["services"].items():
         environment = service.get("environment", {})
         for variable in environment:
-            secret = re.search(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|(NATS|MONGO)_URL", variable)
+            secret = re.search(r"PASSWORD|SECRET|TOKEN|(NATS|MONGO)_URL", variable)
             assert not secret or variable.endswith("_FILE"), f"{name}: {variable}"
 
 
@@ -91,6 +91,63 @@ def test_decoders_run_in_a_container_that_holds_nothing_and_reaches_nothing() ->
     assert [ingest["environment"]["KONULLU_INGEST_SCREENING_SOCKET"]] == screening["command"]
 
 
+def _networks(name: str) -> set[str]:
+    service = _compose()["services"][name]
+    if "network_mode" in service:
+        kind, _, whose = service["network_mode"].partition(":")
+        return _networks(whose) if kind == "service" else set()
+    return set(service["networks"])
+
+
+def test_whoever_needs_no_way_out_has_none() -> None:
+    compose = _compose()
+    open_ones = {name for name, network in compose["networks"].items() if not (network or {}).get("internal")}
+    ways_out = {name: _networks(name) & open_ones for name in compose["services"]}
+
+    assert {name: ways for name, ways in ways_out.items() if ways} == {
+        "gateway": {"public"},
+        "publisher": {"outside"},
+        "prometheus": {"operators"},
+        "alertmanager": {"operators"},
+    }
+
+
+def test_the_gateway_meets_services_only_where_its_word_is_believed() -> None:
+    compose = _compose()
+    believed = compose["services"]["ingest"]["environment"]["KONULLU_TRUSTED_PROXIES"]
+
+    for name in ("ingest", "moderation", "publisher", "metrics"):
+        assert _networks(name) & _networks("gateway") == {"inside"}
+    assert compose["networks"]["inside"]["ipam"]["config"] == [{"subnet": believed}]
+
+
+def test_credentials_of_channels_are_given_to_the_publisher_alone() -> None:
+    services = _compose()["services"]
+    given = {name for name, service in services.items() if "channels.env" in service.get("secrets", [])}
+
+    assert given == {"publisher"}
+    assert services["publisher"]["environment"][with_secrets.CREDENTIALS] == "/run/secrets/channels.env"
+
+
+def test_only_those_with_an_identity_reach_the_object_store() -> None:
+    services = _compose()["services"]
+    reach = {name for name in services if _networks(name) & _networks("storage")} - {
+        "storage",
+        "storage-door",
+        "storage-init",
+    }
+
+    assert reach == {*storage.MAY, "gateway"}
+    for name in storage.MAY:
+        environment = services[name]["environment"]
+        assert environment["AWS_ACCESS_KEY_ID"] == name
+        assert environment["AWS_SECRET_ACCESS_KEY_FILE"] == f"/run/secrets/storage_{name}"
+        assert [each for each in services[name]["secrets"] if each.startswith("storage")] == [
+            f"storage_{name}"
+        ]
+    assert not any("AWS" in key for key in services["metrics"]["environment"])
+
+
 def test_the_gateways_file_is_valid_in_each_of_its_forms(tmp_path: Path) -> None:
     caddyfile = ROOT / "deploy/caddy/Caddyfile"
     for form in (
@@ -99,10 +156,12 @@ def test_the_gateways_file_is_valid_in_each_of_its_forms(tmp_path: Path) -> None
             "GATEWAY_ADDRESS": "https://phone.example:8400",
             "GATEWAY_TLS": "own_authority",
             "GATEWAY_BIND": "0.0.0.0",
+            "GATEWAY_LISTENER": "plain_is_redirected",
         },
         {
             "GATEWAY_ADDRESS": "https://news.example.org",
             "GATEWAY_TLS": "public_authority",
+            "GATEWAY_FROM_HTTP": "to_https",
             "GATEWAY_SITE": "site_in_store",
         },
     ):
@@ -136,7 +195,7 @@ def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
     secrets.main(tmp_path)
 
     assert before == {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert len(set(re.findall(r"[0-9a-f]{64}", before["passwords.json"]))) == 8
+    assert len(set(re.findall(r"[0-9a-f]{64}", before["passwords.json"]))) == len(secrets.NEEDED)
     assert (tmp_path / "passwords.json").stat().st_mode & 0o077 == 0
 
 
@@ -223,4 +282,6 @@ def test_a_missing_secret_stops_the_start_with_its_file() -> None:
 def test_every_secret_a_service_is_given_is_one_that_it_reads() -> None:
     for name in OURS:
         given = {key for key in _compose()["services"][name]["environment"] if key.endswith("_FILE")}
-        assert given <= {f"{secret}_FILE" for secret in with_secrets.SECRET}, name
+        assert given <= {f"{secret}_FILE" for secret in with_secrets.SECRET} | {with_secrets.CREDENTIALS}, (
+            name
+        )

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from deploy.container import secrets
+from tests.support.object_store import start_object_store
 from tests.support.processes import BIN, ROOT, Server, free_port, until
 
 PATIENCE = 90.0
@@ -24,7 +25,7 @@ BROKERS = ("nats-1", "nats-2", "nats-3")
 
 @dataclass
 class Composed:
-    """The processes of one deployment. `files` is a web server that stands for the object store's public side."""
+    """The processes of one deployment."""
 
     folder: Path
     base: int
@@ -39,7 +40,6 @@ class Composed:
         secrets.main(self.folder / "secrets")
         self.addresses = {f"{name}:4222": f"127.0.0.1:{free_port()}" for name in BROKERS}
         self.addresses |= {f"{name}:6222": f"127.0.0.1:{free_port()}" for name in BROKERS}
-        self.addresses["storage:8333"] = f"127.0.0.1:{free_port()}"
         for offset, name in enumerate(SERVICES, start=1):
             self.addresses[f"{name}:{8400 + offset}"] = f"127.0.0.1:{self.base + offset}"
             (self.folder / "secrets" / f"mongo_url_{name}").write_text(self.mongo_url)
@@ -65,12 +65,10 @@ class Composed:
             )
 
     def start_storage(self) -> None:
-        """What reads the public site for people nobody knows: the gateway asks it as it asks the object store."""
-        port = int(self.addresses["storage:8333"].split(":")[1])
-        bucket = self.folder / "storage/konullu"
-        bucket.mkdir(parents=True)
-        command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory"]
-        self._start("storage", [*command, str(bucket.parent)], {}, port)
+        """The object store, with the bucket in it."""
+        started = start_object_store(self.folder / "storage", self.folder / "secrets")
+        self.processes |= {"storage": started.store, "storage-door": started.door}
+        self.addresses["storage:8333"] = f"127.0.0.1:{started.door.port}"
 
     def provision(self) -> None:
         """The one-shot, to its end. Raises `AssertionError` with its words; tried again as its restart rule says."""
@@ -120,10 +118,10 @@ class Composed:
             "KONULLU_HOME": str(self.folder / name),
             "KONULLU_CAMPAIGN": str(ROOT / "deploy/campaign.yaml"),
             "KONULLU_PUBLIC_URL": f"http://127.0.0.1:{self.base}",
-            "MEDIA_URL": f"file://{self.folder}/storage/konullu",
             "GATEWAY_ADDRESS": f"http://:{self.base}",
             "GATEWAY_BIND": "127.0.0.1",
             "GATEWAY_TLS": "plain",
+            "GATEWAY_FROM_HTTP": "no_plain_http",
             "GATEWAY_STATE": str(self.folder / "gateway"),
         }
         given |= {key: value for key, value in mine.items() if key in given}
