@@ -97,6 +97,7 @@ def gateway(layout: Layout) -> Program:
         "GATEWAY_BIND": "0.0.0.0" if layout.network_name else LOOPBACK,  # noqa: S104 - asked for with HOST=
         "GATEWAY_NAME": layout.network_name or "localhost",
         "GATEWAY_TLS": "own_authority" if layout.network_name else "plain",
+        "GATEWAY_LISTENER": "plain_is_redirected" if layout.network_name else "one_kind",
         "GATEWAY_SITE": "site_in_folder" if site else "site_in_store",
         "GATEWAY_SITE_FOLDER": str(site or ""),
     } | {f"GATEWAY_{name.upper()}": f"{LOOPBACK}:{layout.port(offset)}" for name, offset in SERVICES.items()}

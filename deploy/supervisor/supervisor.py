@@ -16,10 +16,13 @@ from deploy.supervisor.home import Home, StackRecord, StackRefused, require_free
 from deploy.supervisor.layout import Layout
 from deploy.supervisor.process import CONFIGURATION, Supervised, run_once
 from deploy.supervisor.programs import Composition, Program, composition
+from shared.campaign.model import Campaign, CampaignError
 
 PATIENCE = 90.0
 """Seconds for a program to become ready, on a slow machine recovering much data."""
 DEATHS_AT_START = 3
+HOLDS_CREDENTIALS = "publisher"
+"""The one program that is given the credentials of channels."""
 TAIL = 12
 _SAME_KEYSTROKE = 0.3
 """Seconds within which a second signal is the first one's echo: make and the terminal both send it."""
@@ -32,6 +35,8 @@ class Supervisor:
         self.layout = layout
         self._compose = compose
         self.environment = {**os.environ, **layout.environment(), "PYTHONUNBUFFERED": "1"}
+        self._withheld: frozenset[str] = frozenset()
+        """Variables that hold channels' credentials."""
         self._home = Home(layout.home)
         self._processes: dict[str, Supervised] = {}
         self._record: StackRecord | None = None
@@ -60,6 +65,7 @@ class Supervisor:
     async def _start(self, began: float) -> None:
         for name in self._home.clear_leftovers():
             _say(f"ended {name}, left over from a stack that was killed")
+        self._withheld = self._campaign().credential_variables
         require_free_ports(self.layout)
         control = Control(socket_path(self.layout.home), self._obey)
         await control.open()
@@ -80,7 +86,8 @@ class Supervisor:
 
     async def _bring_up(self, wanted: Sequence[Program]) -> None:
         for program in wanted:
-            process = Supervised(program, self.environment, self.layout.logs, self._write_record)
+            environment = self._environment_of(program.name)
+            process = Supervised(program, environment, self.layout.logs, self._write_record)
             self._processes[program.name] = process
             process.start()
         try:
@@ -89,6 +96,19 @@ class Supervisor:
                     group.create_task(self._until_ready(self._processes[program.name]))
         except* StackRefused as refusals:
             raise refusals.exceptions[0] from None
+
+    def _campaign(self) -> Campaign:
+        """The campaign file. Raises `StackRefused` with its mistakes: nothing has been started yet."""
+        try:
+            return Campaign.load(self.layout.campaign)
+        except CampaignError as error:
+            text = f"the campaign file can't be used:\n{error}"
+            raise StackRefused(text) from None
+
+    def _environment_of(self, name: str) -> dict[str, str]:
+        """The stack's environment as one program gets it."""
+        kept_back = frozenset() if name == HOLDS_CREDENTIALS else self._withheld
+        return {key: value for key, value in self.environment.items() if key not in kept_back}
 
     async def _until_ready(self, process: Supervised) -> None:
         began = time.monotonic()
@@ -105,7 +125,7 @@ class Supervisor:
     async def _provision(self, command: Sequence[str]) -> None:
         log = self.layout.logs / "provision.log"
         try:
-            status = await run_once(command, self.environment, log)
+            status = await run_once(command, self._environment_of("provision"), log)
         except TimeoutError:
             status = -1
         if status:
@@ -133,7 +153,7 @@ class Supervisor:
         output = self.layout.home / "tmp/first-link"
         output.unlink(missing_ok=True)
         try:
-            status = await run_once(command, self.environment, output)
+            status = await run_once(command, self._environment_of("first link"), output)
             lines = output.read_text().splitlines()
             return next((line for line in lines if line.startswith("http") and status == 0), None)
         except TimeoutError:

@@ -33,6 +33,7 @@ from shared.campaign.model import Campaign, CampaignError
 from shared.events import CASE_CHANGED, DELIVERY_CHANGED
 from shared.http.body_limit import Bodies
 from shared.http.problems import ConfigurationError
+from shared.identity.key_rotation import believed
 from shared.identity.live_sessions import KeptSessions
 from shared.identity.tokens import Guard, Issuer, OwnKeys, Principal, signing_key
 from shared.runtime.service import Parts, Runtime
@@ -52,7 +53,7 @@ def assemble(runtime: Runtime) -> Parts:
     except CampaignError as error:
         raise ConfigurationError(str(error)) from error
     rules = SubmissionRules.of(campaign)
-    key = signing_key(settings.token_key)
+    key, public = signing_key(settings.token_key), believed(settings.token_key)
     people = People(runtime.database["people"])
     log = received_log(runtime.database, partial(publish_entry, runtime.publisher))
     submissions = Submissions(log)
@@ -83,7 +84,7 @@ def assemble(runtime: Runtime) -> Parts:
     sessions = Sessions(
         people=people,
         issuer=Issuer(key),
-        keys=OwnKeys(key.public_key()),
+        keys=OwnKeys(*public),
         epochs=runtime.epochs,
         rules=rules,
         limits=limits,
@@ -109,7 +110,7 @@ def assemble(runtime: Runtime) -> Parts:
     return replace(
         upload_parts,
         routers=[
-            api_people.routes(sessions, runtime.guard, limits, key.public_key()),
+            api_people.routes(sessions, runtime.guard, limits, public),
             api.routes(reception, runtime.guard, limits, settings.public_url),
             api.media_routes(reception, store, runtime.guard),
             *upload_parts.routers,

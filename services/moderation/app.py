@@ -29,6 +29,7 @@ from shared.campaign.model import Campaign, CampaignError
 from shared.events import SUBMISSION_RECEIVED
 from shared.http.body_limit import Bodies
 from shared.http.problems import ConfigurationError
+from shared.identity.key_rotation import believed
 from shared.identity.tokens import signing_key
 from shared.runtime.service import Parts, Runtime
 from shared.storage.clock import DatabaseClock
@@ -84,7 +85,7 @@ def assemble(runtime: Runtime) -> Parts:
     return Parts(
         bodies=Bodies(texts_at=["/v1/decisions", pages.HOME], characters=campaign.limits.characters),
         routers=[
-            api.routes(desk, photos, runtime.guard, key.public_key()),
+            api.routes(desk, photos, runtime.guard, *believed(settings.decision_key)),
             audit_api.routes(checkpoints),
             shell.static_router(),
             pages.routes(console, runtime.guard),

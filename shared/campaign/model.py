@@ -260,6 +260,12 @@ class Campaign(_Part):
                 return reason
         raise KeyError(code)
 
+    @property
+    def credential_variables(self) -> frozenset[str]:
+        """The variables that credentials of channels are in, whatever the channel."""
+        references = (each for channel in self.channels for each in channel.credentials.values())
+        return frozenset(each.removeprefix("env:") for each in references if each.startswith("env:"))
+
     def secrets(self, channel_id: str, environ: Mapping[str, str]) -> dict[str, SecretStr]:
         """The channel's credentials, looked up now. Raises `CampaignError` with the line of a missing one."""
         channel = self.channel(channel_id)

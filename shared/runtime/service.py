@@ -46,6 +46,7 @@ from shared.failures import Failure, attempt, keep_running
 from shared.http import problems
 from shared.http.body_limit import Bodies, BodyLimit
 from shared.http.head import HeadAsGet
+from shared.http.security_headers import SecurityHeaders
 from shared.http.singular_headers import SingularHeaders
 from shared.identity.live_sessions import KeptSessions, RemoteSessions
 from shared.identity.remote_keys import RemoteKeys
@@ -61,6 +62,8 @@ log = structlog.get_logger()
 EX_CONFIG: Final = 78
 GRACE_SECONDS: Final = 2
 """Calls in flight at shutdown may run this long."""
+CONNECTIONS: Final = 512
+"""Connections of one process, idle ones too. Beyond them it answers 503 at once, so that memory stays bounded."""
 FROZEN_SECONDS: Final = 60.0
 """A loop that has not turned for this long ends the process, so that it is started again."""
 
@@ -315,6 +318,7 @@ def create_app(process: Process) -> FastAPI:
     app.add_middleware(BodyLimit, bodies=process.parts.bodies)
     app.add_middleware(HeadAsGet)
     app.add_middleware(SingularHeaders)
+    app.add_middleware(SecurityHeaders)
 
     @app.get("/livez", include_in_schema=False)
     async def livez() -> PlainTextResponse:
@@ -370,6 +374,7 @@ def run(
             proxy_headers=True,
             forwarded_allow_ips=settings.trusted_proxies,
             h11_max_incomplete_event_size=64 * 1024,
+            limit_concurrency=CONNECTIONS,
         )
         server = uvicorn.Server(config)
 

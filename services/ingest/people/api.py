@@ -1,5 +1,6 @@
 """The API of people: joining, recovery, sessions, and the keys by which others check tokens."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -19,7 +20,9 @@ from shared.http.origin import address_of
 from shared.identity.tokens import Guard, Principal, csrf_token, end_session, jwks, set_session
 
 
-def routes(sessions: Sessions, guard: Guard, limits: RateLimits, public_key: Ed25519PublicKey) -> APIRouter:
+def routes(
+    sessions: Sessions, guard: Guard, limits: RateLimits, public: Sequence[Ed25519PublicKey]
+) -> APIRouter:
     """The routes of people and their sessions."""
     router = APIRouter(tags=["people"])
     asking = Annotated[Principal, Depends(guard.any)]
@@ -73,7 +76,7 @@ def routes(sessions: Sessions, guard: Guard, limits: RateLimits, public_key: Ed2
     @router.get("/.well-known/jwks.json")
     async def keys() -> JSONResponse:
         """The public keys of tokens (RFC 7517)."""
-        document: dict[str, Any] = jwks(public_key)
+        document: dict[str, Any] = jwks(*public)
         return JSONResponse(document, headers={"Cache-Control": "public, max-age=300"})
 
     return router

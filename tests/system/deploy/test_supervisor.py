@@ -13,7 +13,7 @@ import pymongo
 import pytest
 
 from shared.settings import embedded_database
-from tests.support.processes import BUSY, until
+from tests.support.processes import BUSY, ROOT, until
 from tests.support.supervised import PATIENCE, TOY, Supervised, alive
 
 NAMES = {"nats", "database", "ingest", "moderation", "publisher", "metrics", "gateway"}
@@ -125,6 +125,37 @@ def test_a_busy_port_is_named_with_what_to_do(make: Make) -> None:
     assert status == 1
     assert f"port {stack.base + 3} (publisher) is taken" in stack.said()
     assert f"KONULLU_PORT_BASE={stack.base + 100}" in stack.said()
+
+
+def test_a_mistake_in_the_campaign_file_stops_everything_before_it_starts(make: Make, tmp_path: Path) -> None:
+    campaign = tmp_path / "campaign.yaml"
+    campaign.write_text("name: {en: A}\nlanguages: [xx-nope]\n")
+    stack = make(KONULLU_CAMPAIGN=str(campaign))
+
+    status = stack.start().wait(30)
+
+    assert status == 1
+    assert f"{campaign}:2:" in stack.said()
+    assert "Traceback" not in stack.said()
+    assert list((stack.home / "logs").iterdir()) == []
+
+
+def test_channels_credentials_reach_the_publisher_alone(make: Make, tmp_path: Path) -> None:
+    text = (ROOT / "deploy/campaign.yaml").read_text()
+    campaign = tmp_path / "campaign.yaml"
+    campaign.write_text(
+        f"{text}  - {{id: partners, kind: webhook, base_url: 'https://partner.example/hook', "
+        "credentials: {secret: 'env:PARTNERS_SECRET'}}\n"
+    )
+    stack = make(KONULLU_CAMPAIGN=str(campaign), PARTNERS_SECRET="whsec_of_the_partners").up()
+
+    holders = {
+        name
+        for name, pid in stack.pids().items()
+        if b"whsec_of_the_partners" in Path(f"/proc/{pid}/environ").read_bytes()
+    }
+
+    assert holders == {"publisher"}
 
 
 def test_a_wrong_configuration_stops_the_start_with_its_line(make: Make) -> None:
