@@ -19,7 +19,7 @@ unexport KONULLU_HOST
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test drill cover check format lock demo campaign bench shots runtime dev
+.PHONY: help up down test drill cover check format lock sbom audit demo campaign bench shots runtime dev
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,14 @@ lock: dev ## resolve requirements*.in into hash-locked lists for Python 3.11 to 
 		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 			--python-version 3.11 --output-file $$list.txt $$list.in || exit 1; \
 	done
+
+sbom: dev ## write sbom.json: every package that is shipped, with its version and hashes (CycloneDX)
+	@$(BIN)/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o sbom.json
+
+audit: dev ## ask the public database of known vulnerabilities about every package that is shipped
+	@$(BIN)/python -m pip install -qq --no-deps --disable-pip-version-check uv==0.13.9
+	@$(BIN)/uv tool run --quiet --from pip-audit==2.10.1 pip-audit --require-hashes --disable-pip \
+		--progress-spinner off -r requirements.txt
 
 runtime:
 	@$(PYTHON) deploy/supervisor/environment.py runtime

@@ -54,10 +54,12 @@ def test_a_public_name_is_reached_over_https_alone(tmp_path: Path, port: int) ->
             httpx.get(f"http://127.0.0.1:{http}/az/?page=2", headers={"Host": name})
             for name in ("konullu.test", "elsewhere.example")
         ]
+        program = httpx.post(f"http://127.0.0.1:{http}/api/ingest/v1/submissions", json={})
 
     for answer in answers:
         assert answer.status_code == httpx.codes.PERMANENT_REDIRECT
         assert answer.headers["Location"] == f"https://konullu.test:{started.port}/az/?page=2"
+    assert program.status_code == httpx.codes.FORBIDDEN
 
 
 def test_plain_http_on_the_port_of_tls_is_sent_to_https(tmp_path: Path, port: int, behind: Behind) -> None:
@@ -139,6 +141,12 @@ def test_bodies_are_bounded_where_they_are_no_uploads(
     plain: Server, path: str, size: int, status: int
 ) -> None:
     assert httpx.post(f"{plain.url}{path}", content=bytes(size)).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/", "/send", "/api/ingest/v1/submissions"])
+def test_no_request_is_echoed(plain: Server, behind: Behind, path: str) -> None:
+    assert httpx.request("TRACE", f"{plain.url}{path}").status_code == httpx.codes.METHOD_NOT_ALLOWED
+    assert behind.reached == []
 
 
 def test_a_service_without_a_free_connection_is_explained(plain: Server, behind: Behind) -> None:
