@@ -19,7 +19,7 @@ unexport KONULLU_HOST
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test drill cover check format lock sbom audit demo campaign bench shots runtime dev
+.PHONY: help up down secrets test drill cover check format lock sbom audit demo campaign bench shots runtime dev
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ audit: dev ## ask the public database of known vulnerabilities about every packa
 	@$(BIN)/python -m pip install -qq --no-deps --disable-pip-version-check uv==0.13.9
 	@$(BIN)/uv tool run --quiet --from pip-audit==2.10.1 pip-audit --require-hashes --disable-pip \
 		--progress-spinner off -r requirements.txt
+
+secrets: runtime ## make the secrets that docker-compose.yml needs, and the rights on the brokers that this version gives
+	@$(BIN)/python -m deploy.container.secrets
 
 runtime:
 	@$(PYTHON) deploy/supervisor/environment.py runtime

@@ -17,12 +17,12 @@ from nats.js.errors import NotFoundError
 
 from deploy.cli.stack import CommandError
 from shared.bus.consuming import Publisher, connection
-from shared.bus.streams import DEAD_PREFIX, DEAD_STREAM
+from shared.bus.rights import OPERATOR
+from shared.bus.streams import DEAD_PREFIX, DEAD_STREAM, SETTLED, dead_subject
+from shared.events import BY_SUBJECT
 from shared.observability.logs import configure
 from shared.settings import Settings, without_secrets
 
-SETTLED = f"{DEAD_PREFIX}settled"
-"""Subject of the messages that say what became of others."""
 _PATIENCE = 5.0
 Outcome = Literal["replayed", "discarded"]
 
@@ -39,6 +39,8 @@ class DeadMessage:
     reason: str
     dead_at: str
     message_id: str
+    lies_at: str
+    """The subject it is kept under, which names the service that put it there."""
     body: bytes
     headers: dict[str, str]
     """The original's own, without the broker's and ours."""
@@ -80,15 +82,19 @@ class DeadLetters:
             raise CommandError(_unknown(sequence)) from None
         if raw.subject == SETTLED:
             raise CommandError(_unknown(sequence))
-        return _described(sequence, raw.headers or {}, raw.data or b"")
+        return _described(sequence, raw.subject or "", raw.headers or {}, raw.data or b"")
 
     async def replay(self, sequence: int) -> DeadMessage:
-        """Send it again to where it was: every consumer of its subject sees it, and those that had applied it skip it."""
+        """Send it again to where it was: every consumer of its subject sees it, and those that had applied it skip it.
+
+        Raises `CommandError` when the service that put it there does not read what it says it was.
+        """
         message = await self._still_open(sequence)
+        _require_origin(message)
         await self._publisher.publish(
             message.subject,
             message.body,
-            stream=message.stream,
+            stream=BY_SUBJECT[message.subject].stream,
             message_id=f"replay:{sequence}:{message.message_id}",
             headers=message.headers,
         )
@@ -127,7 +133,7 @@ async def reached(settings: Settings) -> Client:
     configure("konullu", "error")
     try:
         async with asyncio.timeout(_PATIENCE):
-            return await connection(settings, name="konullu-dead")
+            return await connection(settings, name="konullu-dead", user=OPERATOR)
     except TimeoutError:
         addresses = ", ".join(map(without_secrets, settings.nats_urls))
         text = f"the broker at {addresses} does not answer. Is the stack up? `konullu status` tells"
@@ -135,10 +141,24 @@ async def reached(settings: Settings) -> Client:
 
 
 def _of(message: Msg, sequence: int) -> DeadMessage:
-    return _described(sequence, message.headers or {}, message.data)
+    return _described(sequence, message.subject, message.headers or {}, message.data)
 
 
-def _described(sequence: int, headers: dict[str, str], body: bytes) -> DeadMessage:
+def _require_origin(message: DeadMessage) -> None:
+    """Its headers are what somebody wrote; where it lies is what the broker let them."""
+    try:
+        places = {dead_subject(message.consumer, message.subject), f"{DEAD_PREFIX}{message.subject}"}
+    except LookupError:
+        places = set()
+    if message.lies_at not in places:
+        text = (
+            f"{message.sequence} says that {message.consumer} gave up a message on {message.subject}, but lies at "
+            f"{message.lies_at}: it is not what it says, and is not sent again. Look at it, then discard it"
+        )
+        raise CommandError(text)
+
+
+def _described(sequence: int, lies_at: str, headers: dict[str, str], body: bytes) -> DeadMessage:
     original = {key: value for key, value in headers.items() if not key.startswith(("Dead-", "Nats-"))}
     return DeadMessage(
         sequence=sequence,
@@ -148,6 +168,7 @@ def _described(sequence: int, headers: dict[str, str], body: bytes) -> DeadMessa
         reason=headers.get("Dead-Reason", ""),
         dead_at=headers.get("Dead-At", ""),
         message_id=headers.get("Dead-Message-Id", ""),
+        lies_at=lies_at,
         body=body,
         headers=original,
     )

@@ -1,6 +1,7 @@
-"""Makes the secrets of a deployment that are missing: `python -m deploy.container.secrets [folder]`. Existing ones stay.
+"""Makes the secrets of a deployment that are missing: `make secrets`, or `python -m deploy.container.secrets [folder]`.
 
-Every service gets a password of its own, on the database and on the broker, and may do there only what it must.
+Existing ones stay. Every service gets a password of its own on the database and a key of its own on the broker, and may do
+there only what it must.
 """
 
 from __future__ import annotations
@@ -13,40 +14,28 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.container import storage
+from deploy.nats import users
+from shared.bus.rights import SERVICES
 
 FOLDER = Path(__file__).parent.parent / "secrets"
-SERVICES = ("ingest", "moderation", "publisher", "metrics")
-BROKERS = ("nats-1:4222", "nats-2:4222", "nats-3:4222")
 DATABASES = ("mongo-1:27017", "mongo-2:27017", "mongo-3:27017")
-NEEDED = ("root", "mongo_key", "provision", *SERVICES, *(f"storage_{name}" for name in storage.MAY))
+NEEDED = ("root", "mongo_key", *SERVICES, *(f"storage_{name}" for name in storage.MAY))
 """What has a password, by the name that it is kept under."""
-MAY_PUBLISH = {
-    "ingest": ("people.>", "submissions.>", "surveys.>"),
-    "moderation": ("moderation.>",),
-    "publisher": ("publishing.>", "reach.sampled.v1"),
-    "metrics": ("reach.clicked.v1", "reach.totalled.v1"),
-}
-"""Only moderation may publish decisions: access to the broker alone approves nothing."""
-JETSTREAM = (
-    "$JS.API.INFO",
-    "$JS.API.STREAM.NAMES",
-    "$JS.API.STREAM.INFO.*",
-    "$JS.API.CONSUMER.INFO.*.*",
-    "$JS.API.CONSUMER.MSG.NEXT.*.*",
-    "$JS.ACK.>",
-)
-"""What a consumer needs; creating, changing and deleting streams stays with the provisioner."""
+ANEW = frozenset({"nats_users.conf"})
+"""What follows from the repository is written anew each time: a new version may give other rights."""
+READABLE = 0o644
+"""Containers read them as other users; the folder keeps everybody else out."""
 
 
 def main(folder: Path) -> int:
     folder.mkdir(mode=0o700, exist_ok=True)
     passwords = _kept(folder / "passwords.json")
-    for name, text in files(passwords).items():
+    made = files(passwords, users.public_keys(folder, READABLE))
+    for name, text in made.items():
         path = folder / name
-        if not path.exists():
-            # Containers read them as other users; the folder keeps everybody else out.
+        if not path.exists() or (name in ANEW and path.read_text() != text):
             path.write_text(text)
-            path.chmod(0o644)
+            path.chmod(READABLE)
             print(f"made {path}")
     return 0
 
@@ -60,39 +49,22 @@ def _kept(path: Path) -> dict[str, str]:
     return kept
 
 
-def files(passwords: Mapping[str, str]) -> dict[str, str]:
-    """The content of every secret file, by name."""
+def files(passwords: Mapping[str, str], broker_users: Mapping[str, str]) -> dict[str, str]:
+    """The content of every secret file but the users' seeds, by name."""
     made = {
         "mongo_root": passwords["root"],
         "mongo_key": passwords["mongo_key"],
         "mongo_users.json": json.dumps({name: passwords[name] for name in SERVICES}),
-        "nats_users.conf": _users(passwords),
-        "nats_url_provision": _broker("provision", passwords),
+        "nats_users.conf": users.configuration(broker_users),
         "channels.env": "# What the campaign file calls env:NAME, one NAME=value a line. Only the publisher is given it.\n",
         "storage_identities.json": storage.identities(passwords),
     }
     made |= {f"storage_{name}": passwords[f"storage_{name}"] for name in storage.MAY}
     for name in SERVICES:
-        made[f"nats_url_{name}"] = _broker(name, passwords)
         made[f"mongo_url_{name}"] = (
             f"mongodb://{name}:{passwords[name]}@{','.join(DATABASES)}/?replicaSet=konullu&authSource=admin"
         )
     return made
-
-
-def _broker(user: str, passwords: Mapping[str, str]) -> str:
-    return ",".join(f"nats://{user}:{passwords[user]}@{broker}" for broker in BROKERS)
-
-
-def _users(passwords: Mapping[str, str]) -> str:
-    lines = ["authorization {", "  users: ["]
-    lines.append(f'    {{user: provision, password: "{passwords["provision"]}"}}')
-    for name in SERVICES:
-        allowed = (*MAY_PUBLISH[name], "dead.>", *JETSTREAM)
-        subjects = ", ".join(f'"{subject}"' for subject in allowed)
-        lines.append(f'    {{user: {name}, password: "{passwords[name]}", permissions: {{')
-        lines.append(f'      publish: {{allow: [{subjects}]}}, subscribe: {{allow: ["_INBOX.>"]}}}}}}')
-    return "\n".join([*lines, "  ]", "}", ""])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-SECRET = ("NATS_URL", "MONGO_URL", "AWS_SECRET_ACCESS_KEY")
+SECRET = ("MONGO_URL", "AWS_SECRET_ACCESS_KEY")
 CREDENTIALS = "KONULLU_CREDENTIALS_FILE"
 EX_CONFIG = 78
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")

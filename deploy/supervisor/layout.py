@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from deploy.nats.users import seed_file
+from shared.bus.rights import OPERATOR
 from shared.settings import INGEST, METRICS, MODERATION, MONGO, NATS, PUBLISHER, Settings
 
 if TYPE_CHECKING:
@@ -71,6 +73,15 @@ class Layout:
         parts = urlsplit(self.media_url)
         return Path(unquote(parts.path)) / "site" if parts.scheme == "file" else None
 
+    @property
+    def broker_keys(self) -> Path:
+        """The folder of the broker's users' keys."""
+        return self.home / "keys" / "broker"
+
+    def broker_user(self, name: str) -> dict[str, str]:
+        """What makes a process this user of the stack's own broker. An existing broker's user is the environment's."""
+        return {} if self.nats_url else {"NATS_CREDENTIALS": str(seed_file(self.broker_keys, name))}
+
     def port(self, offset: int) -> int:
         return self.port_base + offset
 
@@ -96,6 +107,7 @@ class Layout:
         }
         if self.nats_url is not None:
             mine["NATS_URL"] = self.nats_url
+        mine |= self.broker_user(OPERATOR)
         if self.mongo_url is not None:
             mine["MONGO_URL"] = self.mongo_url
         return mine

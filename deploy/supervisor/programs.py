@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
+from deploy.nats import users
 from deploy.supervisor import probes
 from deploy.supervisor.home import StackRefused
 from deploy.supervisor.layout import LOOPBACK, NATS_MONITOR, ROOT, SERVICES, Layout
+from shared.bus.rights import PROVISIONER
 from shared.settings import MONGO, NATS, embedded_database
 
 
@@ -36,6 +38,8 @@ class Composition:
     engines: Sequence[Program]
     provision: tuple[str, ...]
     """Runs once between engines and services: the streams and consumers."""
+    provision_environment: Mapping[str, str]
+    """Added to the stack's own for it."""
     services: Sequence[Program]
     gateway: Program
     first_link: tuple[str, ...]
@@ -46,6 +50,7 @@ def composition(layout: Layout) -> Composition:
     return Composition(
         engines=engines(layout),
         provision=(sys.executable, "-m", "shared.bus.provision"),
+        provision_environment=layout.broker_user(PROVISIONER),
         services=services(layout),
         gateway=gateway(layout),
         first_link=(sys.executable, "-m", "services.ingest.people.cli", "link", "--first"),
@@ -80,6 +85,7 @@ def services(layout: Layout) -> list[Program]:
             ready=probes.http_ok(LOOPBACK, layout.port(offset), "/readyz"),
             address=f"http://{LOOPBACK}:{layout.port(offset)}",
             grace=4.0,
+            environment=layout.broker_user(name),
         )
         for name, offset in SERVICES.items()
     ]
@@ -126,6 +132,7 @@ def _nats(layout: Layout) -> Program:
     )
     config = layout.home / "nats.conf"
     config.write_text(text)
+    (layout.home / "users.conf").write_text(users.configuration(users.public_keys(layout.broker_keys)))
     return Program(
         name="nats",
         argv=(binary("nats-server"), "--config", str(config)),

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 
 from deploy.supervisor import spawn
@@ -79,7 +79,7 @@ class Supervisor:
         self._write_record()
         parts = self._compose(self.layout)
         await self._bring_up(parts.engines)
-        await self._provision(parts.provision)
+        await self._provision(parts.provision, parts.provision_environment)
         await self._bring_up([*parts.services, parts.gateway])
         took = time.monotonic() - began
         self._announce(took, await self._first_administrator(parts.first_link))
@@ -122,10 +122,10 @@ class Supervisor:
             ready.cancel()
         _say(f"✓ {process.program.name:<11} {process.program.address}  {time.monotonic() - began:.1f} s")
 
-    async def _provision(self, command: Sequence[str]) -> None:
+    async def _provision(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         log = self.layout.logs / "provision.log"
         try:
-            status = await run_once(command, self._environment_of("provision"), log)
+            status = await run_once(command, self._environment_of("provision") | dict(environment), log)
         except TimeoutError:
             status = -1
         if status:

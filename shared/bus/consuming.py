@@ -24,7 +24,8 @@ from nats.js.errors import APIError, NoStreamResponseError
 
 from shared.bus.pull import Pull
 from shared.bus.reading import UnderWay
-from shared.bus.streams import DEAD_PREFIX, DEAD_STREAM, consumer_of
+from shared.bus.rights import OPERATOR, inbox_of
+from shared.bus.streams import DEAD_STREAM, consumer_of, dead_subject
 from shared.events import BY_SUBJECT, Topic
 from shared.failures import (
     MAX_FAILURES,
@@ -68,15 +69,18 @@ def is_unreachable(error: BaseException) -> bool:
     return isinstance(error, NoServersError | OutboundBufferLimitError | ConnectionClosedError)
 
 
-async def connection(settings: Settings, *, name: str) -> Client:
+async def connection(settings: Settings, *, name: str, user: str = OPERATOR) -> Client:
     """A new connection that reconnects for ever and fails fast while away. Returns once connected."""
     link = Client()
-    await connect_in_place(link, settings, name=name)
+    await connect_in_place(link, settings, name=name, user=user)
     return link
 
 
-async def connect_in_place(link: Client, settings: Settings, *, name: str) -> None:
-    """Connect `link`, however long it takes. While it is away later, publishing raises instead of buffering."""
+async def connect_in_place(link: Client, settings: Settings, *, name: str, user: str) -> None:
+    """Connect `link`, however long it takes. While it is away later, publishing raises instead of buffering.
+
+    Nothing may be asked over it before: the client keeps the inbox of its first request for ever.
+    """
 
     async def error(problem: Exception) -> None:
         log.debug("nats_error", connection=name, error=str(problem) or type(problem).__name__)
@@ -96,7 +100,7 @@ async def connect_in_place(link: Client, settings: Settings, *, name: str) -> No
                 disconnected_cb=disconnected,
                 reconnected_cb=reconnected,
                 pending_size=-1,
-                **connection_options(settings, name=name),
+                **connection_options(settings, name=name, user=user),
             )
         except (NatsError, OSError) as problem:
             log.warning("nats_connect_failed", connection=name, error=str(problem), again_in=wait)
@@ -106,9 +110,10 @@ async def connect_in_place(link: Client, settings: Settings, *, name: str) -> No
             return
 
 
-def connection_options(settings: Settings, *, name: str) -> dict[str, Any]:
-    """What both kinds of connection have in common."""
+def connection_options(settings: Settings, *, name: str, user: str) -> dict[str, Any]:
+    """What both kinds of connection have in common. `user` is the one of `shared.bus.rights` whose key is used."""
     options: dict[str, Any] = {
+        "inbox_prefix": inbox_of(user),
         "name": f"konullu-{name}-{os.getpid()}",
         "allow_reconnect": True,
         "max_reconnect_attempts": -1,
@@ -170,7 +175,7 @@ class Publisher:
             "Dead-Message-Id": (raw.headers or {}).get("Nats-Msg-Id", ""),
         }
         await self.publish(
-            f"{DEAD_PREFIX}{raw.subject}",
+            dead_subject(consumer, raw.subject),
             raw.data,
             stream=DEAD_STREAM,
             message_id=f"dead:{consumer}:{meta.stream}:{meta.sequence.stream}",

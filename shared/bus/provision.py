@@ -4,13 +4,14 @@ import asyncio
 import sys
 
 from shared.bus.consuming import connection
+from shared.bus.rights import PROVISIONER
 from shared.bus.streams import Drift, provision
 from shared.settings import Settings, SettingsError
 
 
 async def run(settings: Settings) -> None:
     """Provision the broker that `settings` names. Raises `Drift` when it refuses."""
-    link = await connection(settings, name="provision")
+    link = await connection(settings, name=PROVISIONER, user=PROVISIONER)
     try:
         await provision(link, replicas=settings.stream_replicas, max_bytes=settings.stream_max_bytes)
     finally:

@@ -38,6 +38,10 @@ SECOND: Final = 1_000_000_000
 """Nanoseconds."""
 DEAD_STREAM: Final = "DEAD"
 DEAD_PREFIX: Final = "dead."
+SETTLED: Final = f"{DEAD_PREFIX}settled"
+"""Subject of the messages that say what became of others among the dead letters."""
+STREAMS: Final = (*dict.fromkeys(topic.stream for topic in TOPICS), DEAD_STREAM)
+"""Every stream of the bus."""
 MAX_AGE_DAYS: Final = 30
 DUPLICATE_WINDOW_SECONDS: Final = 600
 ACK_WAIT_SECONDS: Final = 30
@@ -122,6 +126,18 @@ def consumer_of(service: str, topic: Topic[Any]) -> Consumer:
         if consumer.service == service and consumer.topic is topic:
             return consumer
     text = f"{service} has no consumer for {topic.subject}: add one to shared.bus.streams.CONSUMERS"
+    raise LookupError(text)
+
+
+def dead_subject(durable: str, subject: str) -> str:
+    """Where a consumer's service, and it alone, puts aside a message that came on `subject`.
+
+    Raises `LookupError` when the table above has no such consumer.
+    """
+    for consumer in CONSUMERS:
+        if consumer.durable == durable and consumer.topic.subject == subject:
+            return f"{DEAD_PREFIX}{consumer.service}.{subject}"
+    text = f"there is no consumer {durable!r} for {subject}"
     raise LookupError(text)
 
 

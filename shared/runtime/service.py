@@ -27,6 +27,7 @@ from faststream.nats import NatsBroker
 from faststream.nats.opentelemetry import NatsTelemetryMiddleware
 from faststream.nats.prometheus import NatsPrometheusMiddleware
 from nats.aio.client import Client as NatsClient
+from nats.errors import ConnectionClosedError
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from shared.bus import outbox
@@ -118,7 +119,9 @@ def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) ->
 
     async def broker_answers() -> None:
         # Asked by a request. A `flush` that times out leaves a cancelled future behind, on which the late answer
-        # breaks nats-py's read loop for good.
+        # breaks nats-py's read loop for good. Before the connection is there, asking would fix the wrong inbox.
+        if not link.is_connected:
+            raise ConnectionClosedError
         await link.jetstream(timeout=1).account_info()
 
     health = Health({"database": client.ping, "broker": broker_answers})
@@ -132,7 +135,7 @@ def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) ->
         ),
         graceful_timeout=GRACE_SECONDS,
         logger=None,
-        **connection_options(settings, name=name),
+        **connection_options(settings, name=name, user=name),
     )
     epochs = Epochs(database["people" if name == "ingest" else "epochs"])
     sessions = KeptSessions(database["sessions"]) if name == "ingest" else RemoteSessions(settings.ingest_url)
@@ -198,7 +201,7 @@ class Process:
     async def _bring_up(self) -> None:
         runtime, settings = self.runtime, self.runtime.settings
         await self._until_done("database", self._prepare)
-        await connect_in_place(runtime.link, settings, name=f"{runtime.name}-publisher")
+        await connect_in_place(runtime.link, settings, name=f"{runtime.name}-publisher", user=runtime.name)
         while (found := await attempt(self._drift())) != []:
             if not isinstance(found, Failure) or isinstance(found.error, Drift):
                 self._refuse(found)

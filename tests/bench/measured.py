@@ -18,6 +18,7 @@ import httpx
 from nats.aio.client import Client as Link
 
 from shared.bus.consuming import connection
+from shared.bus.streams import CONSUMERS
 from shared.settings import Settings
 from tests.bench.load import Caller
 from tests.support.people import Line, Staff, Volunteer, campaign
@@ -38,7 +39,6 @@ UNLIMITED: Final = {
     for per in ("AT_ONCE", "PER_HOUR")
 }
 DRAIN_SECONDS: Final = 240.0
-READING: Final = ("SUBMISSIONS", "MODERATION", "PUBLISHING", "PEOPLE", "REACH")
 
 
 def resident_mb(pid: int) -> float:
@@ -73,10 +73,10 @@ class Measured:
 
     async def backlog(self) -> int:
         """Messages that some service has still to handle or to acknowledge."""
-        waiting = 0
-        for stream in READING:
-            for consumer in await self.link.jetstream().consumers_info(stream):
-                waiting += (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
+        waiting, stream = 0, self.link.jetstream()
+        for consumer in CONSUMERS:
+            info = await stream.consumer_info(consumer.topic.stream, consumer.durable)
+            waiting += (info.num_pending or 0) + (info.num_ack_pending or 0)
         return waiting
 
     async def drained(self) -> float:
@@ -99,7 +99,7 @@ async def measured(**environment: str) -> AsyncIterator[Measured]:
     """A stack of this measurement's own, with one submission accepted and handled."""
     with tempfile.TemporaryDirectory(prefix="konullu-bench-") as name, _built(name, environment) as built:
         line = Line(built.url)
-        link = await connection(settings_of(built), name="bench")
+        link = await connection(built.operator(), name="bench")
         author = await Volunteer.register(line, name="Bench", country="AZ", languages=["en"])
         moderator = Staff(line, await asyncio.to_thread(built.staff, "moderator", "Bench"))
         on = Measured(built, Path(name), line, link, author, moderator)

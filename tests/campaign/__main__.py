@@ -96,7 +96,7 @@ async def run(built: Stack, wanted: Plan, folder: Path) -> Report:
     moderators = [Staff(line, token) for token in staff]
     editor = Staff(line, await asyncio.to_thread(built.staff, "editor", "Editor"))
     lead = Staff(line, await asyncio.to_thread(built.staff, "admin", "Lead"))
-    link = await connection(settings_of(built, "publisher"), name="campaign")
+    link = await connection(settings_of(built, "publisher"), name="campaign", user="publisher")
     progress = sending.Progress(len(wanted.items))
     steps.done("staff added")
     began = time.monotonic()

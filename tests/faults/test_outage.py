@@ -8,9 +8,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-import nats
 import pytest
 
+from shared.bus.consuming import connection
 from tests.demo.items import ITEMS
 from tests.support.people import Line, Staff, Volunteer, eventually
 from tests.support.stack import stack
@@ -66,7 +66,7 @@ async def test_what_is_accepted_while_the_broker_is_away_for_a_minute_is_publish
             return all([(await author.ledger(one))["state"] == "published" for one in accepted])
 
         await eventually(all_published, seconds=BACK_SECONDS, what="everything accepted published")
-        link = await nats.connect(f"nats://127.0.0.1:{built.base + 10}")
+        link = await connection(built.operator(), name="test")
         assert (await link.jetstream().stream_info("DEAD")).state.messages == 0
         await link.close()
         await line.close()

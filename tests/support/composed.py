@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from deploy.container import secrets
+from shared.settings import Settings
 from tests.support.object_store import start_object_store
 from tests.support.processes import BIN, ROOT, Server, free_port, until
 
@@ -32,10 +33,12 @@ class Composed:
     mongo_url: str
     processes: dict[str, Server] = field(default_factory=dict)
     compose: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+        whole = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+        self.compose, self.secrets = whole["services"], whole["secrets"]
         self.folder.mkdir(parents=True, exist_ok=True)
         secrets.main(self.folder / "secrets")
         self.addresses = {f"{name}:4222": f"127.0.0.1:{free_port()}" for name in BROKERS}
@@ -43,8 +46,6 @@ class Composed:
         for offset, name in enumerate(SERVICES, start=1):
             self.addresses[f"{name}:{8400 + offset}"] = f"127.0.0.1:{self.base + offset}"
             (self.folder / "secrets" / f"mongo_url_{name}").write_text(self.mongo_url)
-        for secret in (self.folder / "secrets").glob("nats_url_*"):
-            secret.write_text(self._mapped(secret.read_text()))
 
     def start_brokers(self) -> None:
         """Three nodes from the one mounted file; together they form the cluster."""
@@ -73,14 +74,29 @@ class Composed:
     def provision(self) -> None:
         """The one-shot, to its end. Raises `AssertionError` with its words; tried again as its restart rule says."""
 
-        def done() -> bool:
-            command = self.command("provision")
-            self.last = subprocess.run(
-                command, env=self._whole("provision"), cwd=ROOT, capture_output=True, text=True, check=False
-            )
-            return self.last.returncode == 0
+        until(
+            lambda: self.run_once("provision").returncode == 0,
+            seconds=PATIENCE,
+            what="the streams, on three replicas",
+        )
 
-        until(done, seconds=PATIENCE, what="the streams, on three replicas")
+    def run_once(self, name: str) -> subprocess.CompletedProcess[str]:
+        """A container that does one thing and ends."""
+        return subprocess.run(
+            self.command(name),
+            env=self._whole(name),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def broker_settings(self, name: str) -> Settings:
+        """The settings with which this service reaches the brokers."""
+        given = self.environment(name)
+        return Settings.from_env(
+            nats=given["NATS_URL"], nats_credentials=given["NATS_CREDENTIALS"], home=self.folder / name
+        )
 
     def start_service(self, name: str) -> None:
         self._start(name, self.command(name), self.environment(name), self.base + 1 + SERVICES.index(name))
@@ -102,10 +118,10 @@ class Composed:
         return not subprocess.run(command, env=self._whole(name), cwd=ROOT, check=False).returncode
 
     def command(self, name: str) -> list[str]:
-        """The image's entry point and the service's command."""
-        python, *rest = self.compose[name]["command"]
-        assert python == "python"
-        return [sys.executable, "-m", "deploy.container.with_secrets", sys.executable, *rest]
+        """The image's entry point, or the service's own, and its command."""
+        entry = self.compose[name].get("entrypoint", ["python", "-m", "deploy.container.with_secrets"])
+        whole = [*entry, *self.compose[name]["command"]]
+        return [sys.executable if part == "python" else part for part in whole]
 
     def environment(self, name: str) -> dict[str, str]:
         """The service's environment with addresses and folders of this machine."""
@@ -126,9 +142,14 @@ class Composed:
         }
         given |= {key: value for key, value in mine.items() if key in given}
         given.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
-        return {
-            key: value.replace("/run/secrets", str(self.folder / "secrets")) for key, value in given.items()
-        }
+        return {key: self._with_secrets(value) for key, value in given.items()}
+
+    def _with_secrets(self, value: str) -> str:
+        """A path below `/run/secrets` as the file that the deployment mounts there."""
+        name = value.removeprefix("/run/secrets/")
+        return (
+            value if name == value else str(self.folder / "secrets" / Path(self.secrets[name]["file"]).name)
+        )
 
     def staff(self, role: str) -> str:
         """A token, made in ingest's container as an operator would."""

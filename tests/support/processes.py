@@ -184,13 +184,13 @@ def start_mongo(folder: Path) -> Server:
     return server
 
 
-def start_nats(folder: Path) -> Server:
-    """A broker with JetStream that syncs every write, over `folder`."""
+def start_nats(folder: Path, more: str = "") -> Server:
+    """A broker with JetStream that syncs every write, over `folder`; `more` goes into its configuration."""
     port = free_port()
     config = folder / "nats.conf"
     config.write_text(
         f'port: {port}\nhost: "127.0.0.1"\nserver_name: "test-{port}"\n'
-        f'jetstream {{ store_dir: "{folder / "store"}", sync_interval: always, max_file_store: 20GB }}\n'
+        f'jetstream {{ store_dir: "{folder / "store"}", sync_interval: always, max_file_store: 20GB }}\n{more}\n'
     )
     server = Server(
         [str(BIN / "nats-server"), "-c", str(config)], f"nats://127.0.0.1:{port}", port, folder / "nats.log"

@@ -11,6 +11,7 @@ import httpx
 from fastapi import FastAPI
 
 from shared.bus.consuming import connection
+from shared.bus.rights import PROVISIONER
 from shared.bus.streams import provision
 from shared.identity.tokens import Keys
 from shared.runtime.service import Parts, Process, Runtime, build_runtime, create_app, wire
@@ -32,7 +33,7 @@ class Running:
 
 async def provisioned(settings: Settings) -> None:
     """The streams and consumers, as the provisioner makes them."""
-    link = await connection(settings, name="provision")
+    link = await connection(settings, name="provision", user=PROVISIONER)
     await provision(link, replicas=settings.stream_replicas, max_bytes=settings.stream_max_bytes)
     await link.close()
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import httpx
 
+from shared.settings import Settings
 from tests.support.processes import Server, answers, free_port, until
 from tests.support.supervised import Supervised
 
@@ -122,6 +123,11 @@ class Stack(Supervised):
     def staff(self, role: str, name: str, *options: str) -> str:
         """A staff member's token."""
         return self.command("staff", "add", "--role", role, "--name", name, *options).splitlines()[-1]
+
+    def operator(self) -> Settings:
+        """The settings of somebody at this stack's command line."""
+        credentials = self.record().environment["NATS_CREDENTIALS"]
+        return Settings.from_env(home=self.home, port_base=self.base, nats_credentials=credentials)
 
     def timeline(self) -> list[dict[str, Any]]:
         """What Telegram's test server shows in the chat now."""

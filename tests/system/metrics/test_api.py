@@ -505,7 +505,7 @@ async def test_a_sample_that_cannot_be_counted_is_put_aside_and_the_rest_counted
     good = [sample(chance, one, metric="views", kind="cumulative") for _ in range(5)]
     bad = sample(chance, one, kind="period", day=None)
     link = metrics.service.runtime.link
-    dead = await link.subscribe(f"dead.{REACH_SAMPLED.subject}")
+    dead = await link.subscribe(f"dead.metrics.{REACH_SAMPLED.subject}")
     await metrics.tell(one, *good[:3])
     await metrics.tell(bad)
     metrics.told.remove(bad)
@@ -524,7 +524,7 @@ TOPICS_HEARD = (DELIVERY_CHANGED, PERSON_REGISTERED, REACH_CLICKED, SUBMISSION_R
 
 @pytest.mark.parametrize("topic", TOPICS_HEARD, ids=lambda topic: topic.subject)
 async def test_nonsense_on_any_subject_is_put_aside(metrics: Metrics, topic: Topic[Any]) -> None:
-    dead = await metrics.service.runtime.link.subscribe(f"dead.{topic.subject}")
+    dead = await metrics.service.runtime.link.subscribe(f"dead.metrics.{topic.subject}")
 
     await metrics.service.runtime.publisher.publish(
         topic.subject, b"[]", stream=topic.stream, message_id=str(uuid4())

@@ -14,7 +14,7 @@ from nats.js.errors import NotFoundError
 
 from services.publisher.app import assemble
 from services.publisher.settings import PublisherSettings
-from shared.bus.streams import DEAD_PREFIX, DEAD_STREAM
+from shared.bus.streams import DEAD_STREAM
 from shared.events import (
     MODERATION_DECIDED,
     MODERATION_RECALLED,
@@ -88,7 +88,7 @@ class House:
         """The reasons of what was put aside."""
         stream = self.service.runtime.link.jetstream()
         try:
-            found = await stream.get_last_msg(DEAD_STREAM, f"{DEAD_PREFIX}{MODERATION_DECIDED.subject}")
+            found = await stream.get_last_msg(DEAD_STREAM, f"dead.publisher.{MODERATION_DECIDED.subject}")
         except NotFoundError:
             return []
         return [(found.headers or {})["Dead-Reason"]]

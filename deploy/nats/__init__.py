@@ -1,0 +1,1 @@
+"""The brokers' configuration, and what of it is made for each deployment: users and their keys."""
