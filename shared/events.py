@@ -335,6 +335,9 @@ class SurveyAnswered(Event):
 
 E = TypeVar("E", bound=Event)
 
+URGENT: Final = "URGENT"
+"""The stream of the facts that end something. Nothing that comes in bulk shares it, so that nothing keeps them waiting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Topic(Generic[E]):
@@ -343,6 +346,8 @@ class Topic(Generic[E]):
     subject: str
     event: type[E]
     stream: str
+    signed: bool = False
+    """Whether its service signs each message in a header (`shared.identity.signing`), and nobody acts on an unsigned one."""
 
     def parse(self, body: bytes) -> E:
         """The event in `body`. Raises `pydantic.ValidationError` when it is not one."""
@@ -350,12 +355,12 @@ class Topic(Generic[E]):
 
 
 PERSON_REGISTERED = Topic("people.registered.v1", PersonRegistered, "PEOPLE")
-STAFF_CHANGED = Topic("people.staff_changed.v1", StaffChanged, "PEOPLE")
+STAFF_CHANGED = Topic("people.staff_changed.v1", StaffChanged, URGENT, signed=True)
 SUBMISSION_RECEIVED = Topic("submissions.received.v1", SubmissionReceived, "SUBMISSIONS")
-SUBMISSION_WITHDRAWN = Topic("submissions.withdrawn.v1", SubmissionWithdrawn, "SUBMISSIONS")
+SUBMISSION_WITHDRAWN = Topic("submissions.withdrawn.v1", SubmissionWithdrawn, URGENT, signed=True)
 CASE_CHANGED = Topic("moderation.case_changed.v1", CaseChanged, "MODERATION")
 MODERATION_DECIDED = Topic("moderation.decided.v1", ModerationDecided, "MODERATION")
-MODERATION_RECALLED = Topic("moderation.recalled.v1", ModerationRecalled, "MODERATION")
+MODERATION_RECALLED = Topic("moderation.recalled.v1", ModerationRecalled, URGENT, signed=True)
 DELIVERY_CHANGED = Topic("publishing.delivery_changed.v1", DeliveryChanged, "PUBLISHING")
 REACH_SAMPLED = Topic("reach.sampled.v1", ReachSampled, "REACH")
 REACH_CLICKED = Topic("reach.clicked.v1", ReachClicked, "REACH")

@@ -30,6 +30,14 @@ class Unprocessable(Exception):
     """No retry can help: the message is wrong and will stay wrong. The text is the reason it is dead-lettered with."""
 
 
+class Forged(Unprocessable):
+    """The message is not its service's own. `code` is `unsigned`, `unknown_key` or `altered`."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"refused ({code}): {detail}")
+        self.code = code
+
+
 class Unavailable(Exception):
     """Our own store or bus is away. The text names what."""
 

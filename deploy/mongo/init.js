@@ -15,7 +15,7 @@ while (!db.hello().isWritablePrimary) {
 // Checkpoints over the audit are written once: their service may add and read them, and change or remove none. A role
 // cannot take a right away again, so moderation's names every collection that it has.
 const WRITTEN_ONCE = { moderation: ["seals"] };
-const WRITTEN = { moderation: ["cases", "country_lanes", "epochs", "failures", "lanes", "recalls", "retention"] };
+const WRITTEN = { moderation: ["cases", "country_lanes", "epochs", "failures", "lanes", "marks", "recalls", "retention"] };
 const ONCE = ["createCollection", "find", "insert"];
 const FREELY = [...ONCE, "createIndex", "listIndexes", "remove", "update"];
 

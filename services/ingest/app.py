@@ -57,7 +57,7 @@ def assemble(runtime: Runtime) -> Parts:
     people = People(runtime.database["people"])
     log = received_log(runtime.database, partial(publish_entry, runtime.publisher))
     submissions = Submissions(log)
-    ledger = Ledger(runtime.database["ledger"])
+    ledger, marks = Ledger(runtime.database["ledger"]), runtime.database["marks"]
 
     async def is_newcomer(person_id: str) -> bool:
         latest = await submissions.of(person_id, None, LATEST)
@@ -117,12 +117,15 @@ def assemble(runtime: Runtime) -> Parts:
             *_pages(campaign, reception, sessions, store, runtime.guard, limits),
         ],
         outboxes=[people.collection, submissions.collection],
+        key=key,
         prepare=[
             people.prepare,
             limits.prepare,
             KeptSessions(runtime.database["sessions"]).prepare,
             submissions.prepare,
             log.prepare,
+            partial(people.tell_again, marks),
+            partial(submissions.tell_again, marks),
             *upload_parts.prepare,
             *(each.prepare for each in retention.values()),
         ],

@@ -91,6 +91,7 @@ def assemble(runtime: Runtime) -> Parts:
             pages.routes(console, runtime.guard),
         ],
         outboxes=[cases.collection],
+        key=key,
         jobs={
             "screen": partial(
                 consume_batches,
@@ -109,6 +110,7 @@ def assemble(runtime: Runtime) -> Parts:
         },
         prepare=[
             cases.prepare,
+            partial(cases.tell_again, database["marks"]),
             retention.prepare,
             lambda: checkpoints.begin(settings.keys / MARK_FILE),
         ],

@@ -29,7 +29,6 @@ from shared.campaign.model import ChannelEntry as Entry
 from shared.http.problems import ConfigurationError
 from shared.http.rate_limit import Allowance
 from shared.http.shared_limits import SharedLimiter
-from shared.identity.remote_keys import RemoteKeys
 from shared.runtime.service import Parts, Runtime
 from shared.storage.media import MediaStore
 from shared.text.short_codes import short_code
@@ -112,10 +111,7 @@ def wired(
         settings.pace,
         recalls,
     )
-    trust = Trust(
-        RemoteKeys(settings.moderation_url, settings.home / "cache" / "publisher-moderation-jwks.json"),
-        {each.id: each.reviewers for each in campaign.classes},
-    )
+    trust = Trust(runtime.keys_of["moderation"], {each.id: each.reviewers for each in campaign.classes})
     periods = campaign.retention.periods
     retention = retention_of(database, PublicationErasure(deliveries, periods), periods)
     handlers.wire(runtime.broker)

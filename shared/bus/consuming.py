@@ -31,6 +31,7 @@ from shared.failures import (
     MAX_FAILURES,
     DeadLetter,
     Failure,
+    Forged,
     Meaning,
     Retry,
     Unavailable,
@@ -48,6 +49,7 @@ from shared.observability.telemetry import (
     processing_spans,
     redelivered,
     settled,
+    signature_refused,
 )
 from shared.settings import Settings
 from shared.storage.mongo import Collection
@@ -213,11 +215,26 @@ class Failures:
         await self._collection.delete_one({"_id": key})
 
 
+Check = Callable[[Msg], Awaitable[None]]
+"""Returns when a message can be believed; raises `Unprocessable` when it must not be acted on."""
+
+
+async def believe_no_signed(raw: Msg) -> None:
+    """The check of whoever knows nobody's keys."""
+    if is_signed(raw.subject):
+        text = f"nobody here can verify what comes on {raw.subject}"
+        raise Unprocessable(text)
+
+
 class Settler:
     """Carries out what `shared.failures` rules. One per process."""
 
-    def __init__(self, *, publisher: Publisher, failures: Failures, health: Health) -> None:
+    def __init__(
+        self, *, publisher: Publisher, failures: Failures, health: Health, check: Check = believe_no_signed
+    ) -> None:
+        """`check` is asked of each message before anything else is made of it."""
         self._publisher, self._failures, self._health = publisher, failures, health
+        self._check = check
 
     async def run(self, raw: Msg, handle: Callable[[], Awaitable[Any]]) -> None:
         """Handle one message and settle it. Returns normally whatever happened."""
@@ -240,6 +257,7 @@ class Settler:
             if await self._failures.count(key) > MAX_FAILURES:
                 text = f"handed out {MAX_FAILURES} times without an outcome; the process may not survive it"
                 raise Unprocessable(text)
+        await self._check(raw)
         parse(raw)
         await asyncio.wait_for(handle(), HANDLER_DEADLINE_SECONDS)
         await raw.ack_sync()
@@ -275,20 +293,25 @@ class Settler:
             await self._publisher.dead_letter(raw, consumer=raw.metadata.consumer, reason=ruling.reason)
             await raw.ack_sync()
             dead_lettered(raw.subject)
+            if isinstance(failure.error, Forged):
+                signature_refused(raw.subject, failure.error.code)
             await self._failures.forget(key)
 
     async def run_batch(
         self, raws: Sequence[Msg], handle: Callable[[Batch], Awaitable[None]], *, spans: bool = False
     ) -> None:
-        """Handle the well-formed messages of a batch together, all or nothing; malformed ones are dead-lettered one by one.
+        """Handle the good messages of a batch together, all or nothing; forged and malformed ones are settled one by one.
 
         With `spans`, each message has a span in its own trace meanwhile.
         """
         good: list[tuple[Msg, Any]] = []
+        signed = bool(raws) and is_signed(raws[0].subject)
         for raw in raws:
             try:
+                if signed:
+                    await self._check(raw)
                 good.append((raw, parse(raw)))
-            except Unprocessable as error:
+            except (Unprocessable, Unavailable) as error:
                 await self.run(raw, _raiser(error))
         while good:
             traced = [(raw.subject, (raw.headers or {}).get("traceparent")) for raw, _ in good if spans]
@@ -334,6 +357,12 @@ def _single(
         await handle([(raw.metadata.sequence.stream, event)])
 
     return call
+
+
+def is_signed(subject: str) -> bool:
+    """Whether what comes on the subject must be signed by its service."""
+    topic = BY_SUBJECT.get(subject)
+    return topic is not None and topic.signed
 
 
 def parse(raw: Msg) -> Any:

@@ -13,12 +13,14 @@ from itertools import islice
 from typing import Any, Final
 
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.bus.consuming import Publisher
-from shared.bus.left_over import LeftOvers
+from shared.bus.left_over import LONG_AGO, LeftOvers
 from shared.concurrency.wake_up import woken
-from shared.events import BY_SUBJECT, Event, Topic
+from shared.events import BY_SUBJECT, TOPICS, URGENT, Event, Topic
 from shared.failures import Failure, attempt
+from shared.identity.signing import HEADER, sign_message
 from shared.observability.telemetry import current_traceparent, published, publishing_span
 from shared.storage.document import Document
 from shared.storage.mongo import Collection
@@ -35,6 +37,8 @@ PORTION: Final = 20
 MOST_FRUITLESS: Final = 10
 """Portions in a row of which nothing could be published: the bus is away, rather than one stream full or one entry bad."""
 PUBLISHING_AT_ONCE: Final = 32
+_MARKS: Final = {"outbox_since": 1, "outbox_urgent": 1}
+_URGENT_SUBJECTS: Final = [topic.subject for topic in TOPICS if topic.stream == URGENT]
 
 
 def entry(topic: Topic[Any], event: Event, traceparent: str | None = None) -> Document:
@@ -47,18 +51,29 @@ def entry(topic: Topic[Any], event: Event, traceparent: str | None = None) -> Do
     }
 
 
+def is_urgent(item: Document) -> bool:
+    """Whether an entry goes ahead of what comes in bulk: its stream is not theirs, and takes it while theirs is full."""
+    return BY_SUBJECT[item["subject"]].stream == URGENT
+
+
+def marks(entries: Sequence[Document], at: datetime) -> Document:
+    """The fields by which the relay finds a document with these entries once they are older than `at` by its patience."""
+    if not entries:
+        return {}
+    urgent = {"outbox_urgent": at} if any(is_urgent(item) for item in entries) else {}
+    return {"outbox_since": at, **urgent}
+
+
 def embedded(*entries: Document) -> Document:
     """The fields to put into a new document."""
-    if not entries:
-        return {"outbox": []}
-    return {"outbox": list(entries), "outbox_since": datetime.now(UTC)}
+    return {"outbox": list(entries), **marks(entries, datetime.now(UTC))}
 
 
 def appended(*entries: Document) -> Document:
     """The update operators that add entries to an existing document."""
     if not entries:
         return {}
-    return {"$push": {"outbox": {"$each": list(entries)}}, "$set": {"outbox_since": datetime.now(UTC)}}
+    return {"$push": {"outbox": {"$each": list(entries)}}, "$set": marks(entries, datetime.now(UTC))}
 
 
 def merge(*updates: Document) -> Document:
@@ -75,15 +90,22 @@ def merge(*updates: Document) -> Document:
 
 
 async def prepare(collection: Collection) -> None:
-    """The index by which the relay finds what is left over."""
+    """The indexes by which the relay finds what is left over."""
     await collection.create_index([("outbox_since", 1)], sparse=True, name="outbox")
+    await collection.create_index([("outbox_urgent", 1)], sparse=True, name="outbox_urgent")
 
 
 class Relay:
     """Publishes what the outboxes of some collections hold. Any number may run: they only repeat one another."""
 
-    def __init__(self, collections: Sequence[Collection], publisher: Publisher) -> None:
-        self._collections, self._publisher = collections, publisher
+    def __init__(
+        self,
+        collections: Sequence[Collection],
+        publisher: Publisher,
+        key: Ed25519PrivateKey | None = None,
+    ) -> None:
+        """`key` signs what its topic wants signed."""
+        self._collections, self._publisher, self._key = collections, publisher, key
         self._nudged: dict[str, set[Any]] = {collection.name: set() for collection in collections}
         self._left_over = {collection.name: LeftOvers(collection) for collection in collections}
         self._wake = asyncio.Event()
@@ -94,15 +116,20 @@ class Relay:
         self._wake.set()
 
     async def run(self) -> None:
-        """Publish for ever: nudged documents at once, left-over ones at every poll."""
+        """Publish for ever: nudged documents at once, left-over ones at every poll, the urgent ones of those first."""
         loop = asyncio.get_running_loop()
         left_over_at = loop.time() - POLL_SECONDS
         while True:
             await woken(self._wake, left_over_at + POLL_SECONDS - loop.time())
             self._wake.clear()
+            poll = loop.time() - left_over_at >= POLL_SECONDS
+            if poll:
+                # First: a stream that takes no more ends every other step of this round by its failure.
+                for collection in self._collections:
+                    await self._publish_urgent(collection)
             for collection in self._collections:
                 await self._publish_nudged(collection)
-            if loop.time() - left_over_at >= POLL_SECONDS:
+            if poll:
                 for collection in self._collections:
                     await self._publish_left_over(collection, timedelta(seconds=LEFT_OVER_AFTER_SECONDS))
                 left_over_at = loop.time()
@@ -112,6 +139,14 @@ class Relay:
         for collection in self._collections:
             self._nudged[collection.name].clear()
             await self._publish_left_over(collection, timedelta(0), whole=True)
+
+    async def _publish_urgent(self, collection: Collection) -> None:
+        """What else keeps these documents from being published is told when their turn comes."""
+        until = datetime.now(UTC) - timedelta(seconds=LEFT_OVER_AFTER_SECONDS)
+        marked = {"outbox_urgent": {"$gt": LONG_AGO, "$lte": until}}
+        documents = await collection.find(marked, {"outbox": 1}).limit(PAGE).to_list(None)
+        for portion in _portions(documents):
+            await self._publish_all(collection, portion)
 
     async def _publish_nudged(self, collection: Collection) -> None:
         while ids := list(islice(self._nudged[collection.name], PORTION)):
@@ -142,7 +177,7 @@ class Relay:
     async def _publish_all(
         self, collection: Collection, documents: Sequence[Document]
     ) -> tuple[Exception | None, bool]:
-        """Aggregates side by side, the entries of one aggregate in their order.
+        """Aggregates side by side, the entries of one aggregate in their order, urgent ones first.
 
         Gives the first failure, and whether anything came of it.
         """
@@ -151,8 +186,8 @@ class Relay:
 
         async def one(document: Document) -> None:
             async with gate:
-                for item in document.get("outbox", []):
-                    await publish_entry(self._publisher, item)
+                for item in sorted(document.get("outbox", []), key=is_urgent, reverse=True):
+                    await publish_entry(self._publisher, item, self._key)
                     confirmed.append(item["event_id"])
 
         results = await asyncio.gather(*(attempt(one(document)) for document in documents))
@@ -161,18 +196,32 @@ class Relay:
         return next(iter(failures), None), len(failures) < len(documents)
 
 
-async def publish_entry(publisher: Publisher, item: Document) -> None:
-    """Publish one entry. Returns when its stream has confirmed it, or raises `Unavailable`."""
-    topic = BY_SUBJECT[item["subject"]]
+async def publish_entry(publisher: Publisher, item: Document, key: Ed25519PrivateKey | None = None) -> None:
+    """Publish one entry, signed with `key` where its topic wants it.
+
+    Returns when its stream has confirmed it, or raises `Unavailable`; `LookupError` when it must be signed and there is
+    no key.
+    """
+    topic, body = BY_SUBJECT[item["subject"]], item["body"].encode()
     with publishing_span(topic.subject, item["traceparent"]) as headers:
         await publisher.publish(
             topic.subject,
-            item["body"].encode(),
+            body,
             stream=topic.stream,
             message_id=item["event_id"],
-            headers=headers,
+            headers={**headers, **signature_of(topic, body, key)},
         )
     published(topic.subject)
+
+
+def signature_of(topic: Topic[Any], body: bytes, key: Ed25519PrivateKey | None) -> dict[str, str]:
+    """The header that a message on this topic must carry, if any. Raises `LookupError` when there is no key to sign with."""
+    if not topic.signed:
+        return {}
+    if key is None:
+        text = f"{topic.subject} must be signed, and this process was given no key to sign with"
+        raise LookupError(text)
+    return {HEADER: sign_message(topic.subject, body, key)}
 
 
 def _portions(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:
@@ -189,7 +238,7 @@ async def _take_out(collection: Collection, documents: Sequence[Document], confi
     if single and confirmed:
         cleared = await collection.update_many(
             {"_id": {"$in": single}, "outbox": {"$size": 1}, "outbox.event_id": {"$in": confirmed}},
-            {"$set": {"outbox": []}, "$unset": {"outbox_since": 1}},
+            {"$set": {"outbox": []}, "$unset": _MARKS},
         )
         if cleared.matched_count < len(single):  # some have been added to meanwhile, or were not confirmed
             others += single
@@ -198,6 +247,9 @@ async def _take_out(collection: Collection, documents: Sequence[Document], confi
             await collection.update_many(
                 {"_id": {"$in": others}}, {"$pull": {"outbox": {"event_id": {"$in": confirmed}}}}
             )
-        await collection.update_many(
-            {"_id": {"$in": others}, "outbox": {"$size": 0}}, {"$unset": {"outbox_since": 1}}
-        )
+        await collection.update_many({"_id": {"$in": others}, "outbox": {"$size": 0}}, {"$unset": _MARKS})
+        if any(is_urgent(item) for document in documents for item in document.get("outbox", [])):
+            await collection.update_many(
+                {"_id": {"$in": others}, "outbox.subject": {"$nin": _URGENT_SUBJECTS}},
+                {"$unset": {"outbox_urgent": 1}},
+            )

@@ -8,7 +8,16 @@ the operator alone. `deploy.nats` writes these rights into the brokers' configur
 from dataclasses import dataclass
 from typing import Final
 
-from shared.bus.streams import CONSUMERS, DEAD_PREFIX, DEAD_STREAM, PRODUCERS, SETTLED, STREAMS, Consumer
+from shared.bus.streams import (
+    CONSUMERS,
+    DEAD_PREFIX,
+    DEAD_STREAM,
+    PRODUCERS,
+    SETTLED,
+    STREAMS,
+    Consumer,
+    former_places,
+)
 from shared.events import TOPICS
 
 PROVISIONER: Final = "provision"
@@ -65,6 +74,11 @@ def _of_provisioner() -> tuple[str, ...]:
         *(f"{_API}.STREAM.{what}.{stream}" for what in ("CREATE", "UPDATE") for stream in STREAMS),
         *(f"{_API}.CONSUMER.INFO.{_place(each)}" for each in CONSUMERS),
         *(f"{_API}.CONSUMER.CREATE.{_place(each)}.{each.topic.subject}" for each in CONSUMERS),
+        *(
+            f"{_API}.CONSUMER.{what}.{stream}.{durable}"
+            for what in ("INFO", "DELETE")
+            for stream, durable in former_places()
+        ),
     )
 
 

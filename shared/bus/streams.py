@@ -120,6 +120,24 @@ PRODUCERS: Final[Mapping[str, tuple[Topic[Any], ...]]] = {
 """Which service alone publishes what."""
 
 
+LAY_IN: Final[Mapping[Topic[Any], str]] = {
+    STAFF_CHANGED: "PEOPLE",
+    SUBMISSION_WITHDRAWN: "SUBMISSIONS",
+    MODERATION_RECALLED: "MODERATION",
+}
+"""Topics that earlier versions kept in another stream. What lies there still is read by nobody (`shared.bus.told_again`)."""
+
+
+def former_places() -> list[tuple[str, str]]:
+    """Stream and durable of every consumer that an earlier version left where its topic is no more."""
+    return [(LAY_IN[consumer.topic], consumer.durable) for consumer in CONSUMERS if consumer.topic in LAY_IN]
+
+
+def producer_of(topic: Topic[Any]) -> str:
+    """The service that publishes it."""
+    return next(service for service, topics in PRODUCERS.items() if topic in topics)
+
+
 def consumer_of(service: str, topic: Topic[Any]) -> Consumer:
     """The declared consumer. Raises `LookupError` when the table above has none."""
     for consumer in CONSUMERS:
@@ -249,14 +267,23 @@ async def drift(
 
 
 async def provision(connection: Client, *, replicas: int, max_bytes: int) -> None:
-    """Create what is missing and change what differs. Raises `Drift` for what the server will not change."""
+    """Create what is missing and change what differs. Raises `Drift` for what the server will not change.
+
+    A subject that has moved leaves its old stream, with the consumers that read it there, before the new one takes it.
+    """
+    for stream, durable in former_places():
+        if await _ask(connection, f"CONSUMER.INFO.{stream}.{durable}") is not None:
+            await _ask(connection, f"CONSUMER.DELETE.{stream}.{durable}")
+    missing = []
     for expected in stream_configs(replicas=replicas, max_bytes=max_bytes):
         name = expected["name"]
         answer = await _ask(connection, f"STREAM.INFO.{name}")
         if answer is None:
-            await _ask(connection, f"STREAM.CREATE.{name}", expected)
+            missing.append(expected)
         elif differences(expected, answer["config"]):
             await _ask(connection, f"STREAM.UPDATE.{name}", expected)
+    for expected in missing:
+        await _ask(connection, f"STREAM.CREATE.{expected['name']}", expected)
     for consumer in CONSUMERS:
         stream, expected = consumer.topic.stream, consumer.config(replicas)
         answer = await _ask(connection, f"CONSUMER.INFO.{stream}.{consumer.durable}")

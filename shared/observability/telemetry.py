@@ -1,6 +1,6 @@
 """Traces and the counters that every service has. A service's own vocabulary lives in its own `telemetry.py`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -27,6 +27,14 @@ MESSAGES_SETTLED = Counter(
 MESSAGES_REDELIVERED = Counter("konullu_messages_redelivered_total", "Messages that came again.", ["subject"])
 MESSAGES_BURIED = Counter(
     "konullu_messages_buried_total", "Messages put aside in the DEAD stream.", ["subject"]
+)
+SIGNATURES_REFUSED = Counter(
+    "konullu_signatures_refused_total",
+    "Messages that were not their service's own: unsigned, altered, or signed by somebody else.",
+    ["subject", "code"],
+)
+STREAM_FILL = Gauge(
+    "konullu_stream_fill_ratio", "How full a stream that this service writes is: 1 takes no more.", ["stream"]
 )
 BATCH_SECONDS = Histogram(
     "konullu_batch_seconds", "How long events that came together took to handle.", ["subject"]
@@ -146,6 +154,18 @@ def settled(subject: str, outcome: str, count: int = 1) -> None:
 def redelivered(subject: str) -> None:
     """A message came again."""
     MESSAGES_REDELIVERED.labels(subject).inc()
+
+
+def expect_signatures(subjects: Iterable[str]) -> None:
+    """Begin to count at nothing, so that the very first refusal is an increase."""
+    for subject in subjects:
+        for code in ("unsigned", "unknown_key", "altered"):
+            SIGNATURES_REFUSED.labels(subject, code)
+
+
+def signature_refused(subject: str, code: str) -> None:
+    """A message on a signed topic was not its service's own: `unsigned`, `unknown_key` or `altered`."""
+    SIGNATURES_REFUSED.labels(subject, code).inc()
 
 
 def dead_lettered(subject: str) -> None:

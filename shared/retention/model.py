@@ -73,6 +73,7 @@ EVERYWHERE: Final = (
         "<service>.failures", "which message failed how often", "to put it aside in time", "it is settled"
     ),
     KeptData("<service>.retention", "that earlier documents were marked", "to mark them once", "for good"),
+    KeptData("<service>.marks", "that earlier facts were told signed", "to tell them once", "for good"),
     KeptData(
         "logs/",
         "what happened, with ids; no text, name, file's name, token or code that anybody gave",

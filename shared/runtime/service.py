@@ -20,6 +20,7 @@ from typing import Any, Final, NoReturn
 
 import structlog
 import uvicorn
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi_offline import FastAPIOffline
@@ -40,7 +41,9 @@ from shared.bus.consuming import (
     connection_options,
     consume,
 )
+from shared.bus.levels import measure_always
 from shared.bus.reading import read_singly, stand_in
+from shared.bus.signers import Signers
 from shared.bus.streams import CONSUMERS, Drift, drift
 from shared.events import STAFF_CHANGED
 from shared.failures import Failure, attempt, keep_running
@@ -84,6 +87,8 @@ class Runtime:
     health: Health
     epochs: Epochs
     guard: Guard
+    keys_of: Mapping[str, Keys]
+    """The public keys of the services that sign: ingest and moderation."""
     relay: outbox.Relay = field(init=False)
     """Set once the service has named its outboxes; use it at call time, not while wiring."""
 
@@ -106,6 +111,8 @@ class Parts:
     context: Mapping[str, object] = field(default_factory=dict)
     """What handlers get through `Context(name)`."""
     on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
+    key: Ed25519PrivateKey | None = None
+    """Signs those of its events whose topic wants it."""
     bodies: Bodies = field(default_factory=Bodies)
     """Where a request may bring more than elsewhere."""
 
@@ -125,7 +132,16 @@ def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) ->
         await link.jetstream(timeout=1).account_info()
 
     health = Health({"database": client.ping, "broker": broker_answers})
-    settler = Settler(publisher=publisher, failures=Failures(database["failures"]), health=health)
+    keys_of = {
+        "ingest": keys or RemoteKeys(settings.ingest_url, _cached(settings, name, "ingest")),
+        "moderation": RemoteKeys(settings.moderation_url, _cached(settings, name, "moderation")),
+    }
+    settler = Settler(
+        publisher=publisher,
+        failures=Failures(database["failures"]),
+        health=health,
+        check=Signers(keys_of).check,
+    )
     broker = NatsBroker(
         settings.nats_urls,
         middlewares=(
@@ -139,7 +155,6 @@ def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) ->
     )
     epochs = Epochs(database["people" if name == "ingest" else "epochs"])
     sessions = KeptSessions(database["sessions"]) if name == "ingest" else RemoteSessions(settings.ingest_url)
-    home_cache = settings.home / "cache" / f"{name}-ingest-jwks.json"
     return Runtime(
         name=name,
         settings=settings,
@@ -151,15 +166,21 @@ def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) ->
         settler=settler,
         health=health,
         epochs=epochs,
-        guard=Guard(keys or RemoteKeys(settings.ingest_url, home_cache), epochs, sessions),
+        guard=Guard(keys_of["ingest"], epochs, sessions),
+        keys_of=keys_of,
     )
+
+
+def _cached(settings: Settings, name: str, issuer: str) -> Path:
+    """Where a service keeps the keys of another."""
+    return settings.home / "cache" / f"{name}-{issuer}-jwks.json"
 
 
 def wire(runtime: Runtime, parts: Parts) -> None:
     """Give handlers what they ask for, and the relay its outboxes."""
     for key, value in parts.context.items():
         runtime.broker.context.set_global(key, value)
-    runtime.relay = outbox.Relay(parts.outboxes, runtime.publisher)
+    runtime.relay = outbox.Relay(parts.outboxes, runtime.publisher, parts.key)
     if any(c.service == runtime.name and c.topic is STAFF_CHANGED for c in CONSUMERS):
         consume(runtime.broker, STAFF_CHANGED, service=runtime.name)(runtime.epochs.apply)
 
@@ -215,6 +236,8 @@ class Process:
             read = keep_running("reader", partial(read_singly, runtime.link, each))
             self._readers.append(self._spawn(f"read {each.subject.broker_address}", read))
         self._spawn("relay", keep_running("relay", runtime.relay.run))
+        levels = partial(measure_always, runtime.link, runtime.name)
+        self._spawn("stream_levels", keep_running("stream_levels", levels))
         for name, job in self.parts.jobs.items():
             self._spawn(name, keep_running(name, job))
 

@@ -19,7 +19,7 @@ from pymongo.errors import NetworkTimeout
 from shared.bus.consuming import Publisher
 from shared.bus.outbox import entry, publish_entry
 from shared.bus.outbox_log import LogPace, OutboxLog
-from shared.events import SUBMISSION_WITHDRAWN, SubmissionWithdrawn
+from shared.events import REACH_CLICKED, ReachClicked
 from shared.storage.document import Document
 from shared.storage.mongo import connect
 
@@ -44,13 +44,14 @@ STANDING: Final = "standing still before the insert, then after it"
 
 
 def events_of(document: Document) -> list[Document]:
-    event = SubmissionWithdrawn(
+    event = ReachClicked(
         event_id=uuid5(NAMESPACE, document["_id"]),
         occurred_at=document["at"],
         subject_id=document["_id"],
         version=1,
+        code="aaaaaaaaaa",
     )
-    return [entry(SUBMISSION_WITHDRAWN, event)]
+    return [entry(REACH_CLICKED, event)]
 
 
 class Fate:

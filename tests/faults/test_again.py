@@ -67,13 +67,17 @@ async def sent(line: Line, built: Stack) -> list[tuple[Volunteer, str]]:
     return made
 
 
-async def messages(stream: JetStreamContext) -> AsyncIterator[tuple[str, bytes, str]]:
-    """Every message of every stream of the contract: stream, body, subject."""
+Message = tuple[str, bytes, str, dict[str, str]]
+
+
+async def messages(stream: JetStreamContext) -> AsyncIterator[Message]:
+    """Every message of every stream of the contract: stream, body, subject, and the headers that are ours."""
     for name in sorted({topic.stream for topic in TOPICS}):
         info = await stream.stream_info(name)
         for sequence in range(max(info.state.first_seq, 1), info.state.last_seq + 1):
             message = await stream.get_msg(name, sequence)
-            yield name, message.data or b"", message.subject or ""
+            headers = {k: v for k, v in (message.headers or {}).items() if not k.startswith("Nats-")}
+            yield name, message.data or b"", message.subject or "", headers
 
 
 async def settled(stream: JetStreamContext) -> bool:
@@ -128,10 +132,11 @@ async def test_nothing_changes_when_every_event_comes_three_times_and_every_subj
         before = await picture(line, built, made)
 
         again = [entry async for entry in messages(stream)] * 2
-        again += [(topic.stream, dice.choice(NONSENSE), topic.subject) for topic in TOPICS]
+        again += [(topic.stream, dice.choice(NONSENSE), topic.subject, {}) for topic in TOPICS]
         dice.shuffle(again)
-        for number, (name, body, subject) in enumerate(again):
-            await stream.publish(subject, body, stream=name, headers={"Nats-Msg-Id": f"again-{number}"})
+        for number, (name, body, subject, headers) in enumerate(again):
+            marked = {**headers, "Nats-Msg-Id": f"again-{number}"}
+            await stream.publish(subject, body, stream=name, headers=marked)
         await eventually(lambda: settled(stream), seconds=90, what="the consumers at rest again")
 
         buried = await stream.stream_info("DEAD")

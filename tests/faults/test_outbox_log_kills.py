@@ -13,14 +13,14 @@ import pytest
 
 from shared.bus.consuming import Publisher, connection
 from shared.bus.outbox import publish_entry
-from shared.events import SUBMISSION_WITHDRAWN
+from shared.events import REACH_CLICKED
 from shared.storage.document import Document
 from shared.storage.mongo import Database, connect
 from tests.faults.inserting import EACH, POINTS, STANDING, events_of, log_of
 from tests.support.processes import within
 from tests.support.running import provisioned, settings_for
 
-STREAM = SUBMISSION_WITHDRAWN.stream
+STREAM = REACH_CLICKED.stream
 
 
 class Inserters:

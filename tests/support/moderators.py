@@ -18,6 +18,7 @@ from shared.events import (
 from shared.identity.tokens import Issuer, Principal, signing_key
 from tests.support.processes import within
 from tests.support.running import Running
+from tests.support.signed import publish_signed
 
 
 class Person:
@@ -59,12 +60,8 @@ class Person:
 
 
 async def tell(service: Running, topic: Topic[Any], event: Event) -> None:
-    await service.runtime.publisher.publish(
-        topic.subject,
-        event.model_dump_json().encode(),
-        stream=topic.stream,
-        message_id=str(event.event_id),
-    )
+    key = signing_key(service.runtime.settings.keys / "tokens.pem")
+    await publish_signed(service.runtime.publisher, topic, event, key, str(event.event_id))
 
 
 async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,16 +13,20 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.bus.consuming import Publisher, connection
 from shared.bus.streams import ACK_WAIT_SECONDS, consumer_of
 from shared.events import SUBMISSION_WITHDRAWN as TOPIC
 from shared.events import SubmissionWithdrawn
+from shared.identity.tokens import jwks
 from shared.settings import MODERATION, Settings
 from shared.storage.mongo import connect
 from tests.support.processes import Server, free_base, start_mongo, start_nats
 from tests.support.running import provisioned, settings_for
+from tests.support.signed import publish_signed
 
+INGEST: Final = Ed25519PrivateKey.generate()
 RESTARTS: Final = 3
 PER_SECOND: Final = 100
 
@@ -43,8 +48,11 @@ def mongo(tmp_path: Path) -> Iterator[Server]:
 def begin(how: str, settings: Settings, folder: Path) -> Server:
     """One more process of the service."""
     base = free_base()
+    home = folder / f"home-{base}"
+    (home / "cache").mkdir(parents=True)
+    (home / "cache" / "moderation-ingest-jwks.json").write_text(json.dumps(jwks(INGEST.public_key())))
     environment = {
-        "KONULLU_HOME": str(folder / f"home-{base}"),
+        "KONULLU_HOME": str(home),
         "KONULLU_PORT_BASE": str(base),
         "KONULLU_DATABASE_PREFIX": settings.database_prefix,
         "NATS_URL": settings.nats_urls[0],
@@ -74,8 +82,7 @@ async def publish(settings: Settings, enough: asyncio.Event) -> int:
         event = SubmissionWithdrawn(
             event_id=uuid4(), occurred_at=datetime.now(UTC), subject_id=str(number), version=1
         )
-        body = event.model_dump_json().encode()
-        await publisher.publish(TOPIC.subject, body, stream=TOPIC.stream, message_id=str(event.event_id))
+        await publish_signed(publisher, TOPIC, event, INGEST, str(event.event_id))
         number += 1
         await asyncio.sleep(1 / PER_SECOND)
     await link.close()

@@ -7,10 +7,11 @@ one submission waited in somebody's hands, one delivery could not be made, and o
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import nats
 import pymongo
@@ -18,6 +19,7 @@ import pytest
 from bson import json_util
 from nats.js import JetStreamContext
 
+from shared.events import SUBMISSION_WITHDRAWN, SubmissionWithdrawn
 from shared.identity.tokens import Issuer, Principal, signing_key
 from tests.campaign.sending import BROWSER
 from tests.support.people import Line, Staff, Volunteer, campaign, eventually
@@ -84,19 +86,32 @@ def first() -> dict[str, Any]:
 
 
 @pytest.fixture
-def upgraded(first: dict[str, Any], tmp_path: Path) -> Iterator[Stack]:
-    for folder in ("nats", "mongo"):
-        (tmp_path / folder).mkdir()
-    bus, database = start_nats(tmp_path / "nats"), start_mongo(tmp_path / "mongo")
+def streams() -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = json.loads(FIRST.read_text())["streams"]
+    return kept
+
+
+@contextmanager
+def upgrade(first: dict[str, Any], streams: list[dict[str, Any]], folder: Path) -> Iterator[Stack]:
+    """This version, started on what the first one left."""
+    for name in ("nats", "mongo"):
+        (folder / name).mkdir()
+    bus, database = start_nats(folder / "nats"), start_mongo(folder / "mongo")
     try:
         restore_documents(database.url, first["databases"])
-        asyncio.run(restore_streams(bus.url, json.loads(FIRST.read_text())["streams"]))
+        asyncio.run(restore_streams(bus.url, streams))
         engines = {"NATS_URL": bus.url, "MONGO_URL": database.url}
-        with stack(tmp_path / "stack", environment=engines) as built:
+        with stack(folder / "stack", environment=engines) as built:
             yield built
     finally:
         bus.stop()
         database.stop()
+
+
+@pytest.fixture
+def upgraded(first: dict[str, Any], streams: list[dict[str, Any]], tmp_path: Path) -> Iterator[Stack]:
+    with upgrade(first, streams, tmp_path) as built:
+        yield built
 
 
 @asynccontextmanager
@@ -146,6 +161,60 @@ async def test_everything_of_the_first_version_goes_on(first: dict[str, Any], up
         await eventually(counted, seconds=SECONDS, what="the totals")
         await asyncio.to_thread(upgraded.command, "audit", "verify")
         assert await asyncio.to_thread(upgraded.command, "dead", "list") == ""
+
+
+def withdrawal(submission_id: str) -> dict[str, Any]:
+    """As the first version told it: unsigned, among the submissions."""
+    event = SubmissionWithdrawn(
+        event_id=uuid4(), occurred_at=datetime.now(UTC), subject_id=submission_id, version=2
+    )
+    return {
+        "subject": SUBMISSION_WITHDRAWN.subject,
+        "body": event.model_dump(mode="json"),
+        "id": str(event.event_id),
+    }
+
+
+def submission_in(first: dict[str, Any], name: str) -> dict[str, Any]:
+    (kept,) = (
+        each
+        for each in first["databases"]["ingest"]["submissions"]["documents"]
+        if each["_id"] == first["ids"][name]
+    )
+    found: dict[str, Any] = kept
+    return found
+
+
+def test_a_withdrawal_that_nobody_had_handled_still_ends_it_and_a_forged_one_ends_nothing(
+    first: dict[str, Any], streams: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    ids: dict[str, str] = first["ids"]
+    submission_in(first, "published").update(withdrawn=True, withdrawn_at=datetime.now(UTC))
+    (submissions,) = (each for each in streams if each["config"]["name"] == "SUBMISSIONS")
+    submissions["messages"] += [withdrawal(ids["published"]), withdrawal(ids["due"])]
+
+    with upgrade(first, streams, tmp_path) as built:
+        asyncio.run(both_as_they_should(first, built))
+
+
+async def both_as_they_should(first: dict[str, Any], built: Stack) -> None:
+    ids: dict[str, str] = first["ids"]
+    key = signing_key(built.home / "keys" / "tokens.pem")
+    token = Issuer(key).issue(Principal(first["author"], "volunteer"), now=datetime.now(UTC))
+    async with line_of(built) as line:
+        author = Volunteer(line, token, first["author"], "AZ")
+
+        async def states(name: str) -> set[str]:
+            return {each["state"] for each in (await author.ledger(ids[name]))["deliveries"]}
+
+        async def posted() -> bool:
+            return await states("due") == {"posted"}
+
+        async def taken_down() -> bool:
+            return "posted" not in await states("published")
+
+        await eventually(posted, seconds=SECONDS, what="what nobody withdrew, on every channel")
+        await eventually(taken_down, seconds=SECONDS, what="what was withdrawn, taken down")
 
 
 async def approve(moderator: Staff, wanted: set[str]) -> None:

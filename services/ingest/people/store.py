@@ -6,13 +6,14 @@ version, with the event that tells the others about it in the same document.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 from services.ingest.people import codes
 from services.ingest.validation.rules import Newcomer
 from shared.bus import outbox
+from shared.bus.told_again import tell_again
 from shared.events import PERSON_REGISTERED, STAFF_CHANGED, PersonRegistered, Role, Scopes, StaffChanged
 from shared.identity.tokens import STAFF, STAFF_TOKEN, VOLUNTEER_TOKEN, Principal
 from shared.storage.compare_and_set import Race
@@ -21,6 +22,8 @@ from shared.storage.mongo import Collection
 
 LEFT_OVER: Final = timedelta(minutes=1)
 """An outbox this old is published at the relay's next look, without waiting for its writer to do it."""
+STANDINGS: Final = UUID("0b9d1c5e-7a34-5d0e-8f5b-6f4c2d1e9a77")
+"""Namespace of the ids under which staff is told again."""
 CHANGING: Final = ("epoch", "active", "version", "ended", "ended_sessions")
 """What changes of a person. Tokens are held against `epoch`, `active` and `ended_sessions`."""
 
@@ -195,12 +198,23 @@ class People:
             await race.lost()
 
     def _since(self, now: datetime) -> Document:
-        return {"outbox_since": now - LEFT_OVER} if self._left_over else {}
+        return dict.fromkeys(("outbox_since", "outbox_urgent"), now - LEFT_OVER) if self._left_over else {}
+
+    async def tell_again(self, marks: Collection) -> None:
+        """How things stand with the staff, which an earlier version told unsigned."""
+        staff: Document = {"role": {"$in": list(STAFF)}}
+        await tell_again(marks, "staff told signed", self.collection, staff, _standing_in)
 
 
-def _told(person: Person, now: datetime) -> StaffChanged:
+def _standing_in(document: Document) -> Document:
+    person = _person(document)
+    event_id = uuid5(STANDINGS, f"{person.person_id}:{person.version}")
+    return outbox.entry(STAFF_CHANGED, _told(person, datetime.now(UTC), event_id))
+
+
+def _told(person: Person, now: datetime, event_id: UUID | None = None) -> StaffChanged:
     return StaffChanged(
-        event_id=uuid4(),
+        event_id=event_id or uuid4(),
         occurred_at=now,
         subject_id=person.person_id,
         version=person.version,

@@ -18,6 +18,7 @@ from services.ingest.people import codes
 from services.ingest.validation.rules import Draft
 from shared.bus import outbox
 from shared.bus.outbox_log import Fate, OutboxLog
+from shared.bus.told_again import tell_again
 from shared.concurrency.batcher import Batcher
 from shared.events import (
     SUBMISSION_RECEIVED,
@@ -30,7 +31,7 @@ from shared.events import (
 from shared.observability.telemetry import current_traceparent
 from shared.retention.model import AS, End, end_in, marked, unmarked
 from shared.storage.document import Document
-from shared.storage.mongo import Database
+from shared.storage.mongo import Collection, Database
 
 EVENTS: Final = UUID("6f3c1c52-5f0e-4a5e-9d0b-0f2f3b7a1c58")
 """Namespace of the ids of events about submissions."""
@@ -196,13 +197,7 @@ class Submissions:
 
     async def withdraw(self, before: Submission, reason: str | None, now: datetime) -> bool:
         """Withdraw `before`, if it is still how things stand; true when this call did it."""
-        event = SubmissionWithdrawn(
-            event_id=uuid5(EVENTS, f"{before.submission_id}:withdrawn"),
-            occurred_at=now,
-            subject_id=before.submission_id,
-            version=before.latest.number + 1,
-            reason=reason,
-        )
+        event = _withdrawn(before.submission_id, before.latest.number, reason, now)
         end = End("withdrawn", now)
         change: Document = {
             "$set": {"withdrawn": True, "withdrawn_at": now, "withdrawal_reason": reason, **marked(end)}
@@ -240,6 +235,29 @@ class Submissions:
             "$unset": unmarked(),
         }
         return (await self.collection.update_one(as_read, change)).matched_count > 0
+
+    async def tell_again(self, marks: Collection) -> None:
+        """Withdrawals that an earlier version told unsigned."""
+        await tell_again(
+            marks, "withdrawals told signed", self.collection, {"withdrawn": True}, _withdrawal_in
+        )
+
+
+def _withdrawal_in(document: Document) -> Document:
+    event = _withdrawn(
+        document["_id"], document["revision"], document.get("withdrawal_reason"), document["withdrawn_at"]
+    )
+    return outbox.entry(SUBMISSION_WITHDRAWN, event)
+
+
+def _withdrawn(submission_id: str, revision: int, reason: str | None, now: datetime) -> SubmissionWithdrawn:
+    return SubmissionWithdrawn(
+        event_id=uuid5(EVENTS, f"{submission_id}:withdrawn"),
+        occurred_at=now,
+        subject_id=submission_id,
+        version=revision + 1,
+        reason=reason,
+    )
 
 
 def received_log(database: Database, publish: Callable[[Document], Awaitable[None]]) -> OutboxLog:

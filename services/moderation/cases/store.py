@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from services.moderation.cases import audit_trail as chain
 from services.moderation.cases.model import (
@@ -22,6 +22,7 @@ from services.moderation.cases.queue_positions import DECIDED, Books
 from services.moderation.cases.rules import ENDED, OPEN, Content, Plan, Standing, digest, end_of
 from services.moderation.screening.rules import ScreeningFinding
 from shared.bus.outbox import appended, embedded, entry, merge
+from shared.bus.told_again import tell_again
 from shared.events import (
     CASE_CHANGED,
     MODERATION_RECALLED,
@@ -46,6 +47,8 @@ MOST_WINDOWS: Final = 32
 
 
 Nudge = Callable[[Collection, str], None]
+RECALLS: Final = UUID("c2a7f0d4-52f1-5b8e-9d63-0e8a41b7f213")
+"""Namespace of the ids under which recalls are told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +321,10 @@ class Cases:
                 continue
             await race.lost()
 
+    async def tell_again(self, marks: Collection) -> None:
+        """Recalls that an earlier version told unsigned."""
+        await tell_again(marks, "recalls told signed", self.collection, {"state": "recalled"}, _recall_in)
+
     async def reopen(self, case_id: str, *, actor: str, reason: str, now: datetime) -> Case:
         """Let an approved case wait for people again, so that what is published can be corrected.
 
@@ -524,3 +531,17 @@ def _received_entry(
         content=digest(content, Plan()),
         details={"revision": event.revision, "classes": fields["classes"], "risk": fields["risk"]},
     )
+
+
+def _recall_in(document: Document) -> Document:
+    """As the audit trail has it."""
+    last = next(each for each in reversed(document["audit"]) if each["action"] == "recalled")
+    event = ModerationRecalled(
+        event_id=uuid5(RECALLS, document["_id"]),
+        occurred_at=datetime.fromisoformat(last["at"]),
+        subject_id=document["_id"],
+        version=document["version"],
+        reason=document.get("recall") or "",
+        by=last["actor"],
+    )
+    return entry(MODERATION_RECALLED, event, document.get("trace"))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import httpx
 
@@ -19,6 +18,7 @@ from shared.events import BY_SUBJECT, Event, Role, Scopes, Topic
 from shared.identity.tokens import COOKIE, Issuer, Principal, jwks, signing_key
 from shared.settings import METRICS, Settings
 from tests.support.processes import Server, free_base, until
+from tests.support.signed import publish_signed
 
 T = TypeVar("T")
 
@@ -61,9 +61,7 @@ class Reach:
 
     async def _publish(self, publisher: Publisher, event: Event) -> None:
         topic: Topic[Any] = next(one for one in BY_SUBJECT.values() if one.event is type(event))
-        await publisher.publish(
-            topic.subject, event.model_dump_json().encode(), stream=topic.stream, message_id=str(uuid4())
-        )
+        await publish_signed(publisher, topic, event, signing_key(self.settings.keys / "tokens.pem"))
 
     def tell(self, *events: Event) -> None:
         run(self.publish(*events))

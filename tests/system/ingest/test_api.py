@@ -35,6 +35,7 @@ from shared.identity.live_sessions import KeptSessions
 from shared.identity.tokens import Issuer, OwnKeys, TokenClaims, signing_key
 from tests.support.processes import within
 from tests.support.running import Running, provisioned, running, settings_for
+from tests.support.signed import publish_signed
 
 CAMPAIGN = """
 name: Voices of the old town
@@ -480,9 +481,7 @@ def _json(sent: dict[str, str]) -> dict[str, str]:
 
 
 async def tell(ingest: Running, topic: Topic[Any], event: Event) -> None:
-    await ingest.runtime.publisher.publish(
-        topic.subject, event.model_dump_json().encode(), stream=topic.stream, message_id=str(event.event_id)
-    )
+    await publish_signed(ingest.runtime.publisher, topic, event, None, str(event.event_id))
 
 
 async def look_up(ingest: Running, author: dict[str, str], submission_id: str) -> dict[str, Any]:

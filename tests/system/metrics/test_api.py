@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.metrics.app import assemble
 from services.metrics.counting.model import code_of
@@ -43,6 +44,7 @@ from tests.support.builders.reach_events import click, delivery, history, sample
 from tests.support.builders.reach_reference import Totals, reference
 from tests.support.processes import Server, start_nats, within
 from tests.support.running import Running, provisioned, running, settings_for
+from tests.support.signed import publish_signed
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/126.0 Mobile Safari/537.36"}
 SECONDS = 30
@@ -66,15 +68,15 @@ class Metrics:
     spool: Path
     told: list[Event] = field(default_factory=list)
 
+    @property
+    def key(self) -> Ed25519PrivateKey:
+        """Ingest's, which signs what it is told."""
+        return signing_key(self.service.runtime.settings.keys / "tokens.pem")
+
     async def tell(self, *events: Event, message_id: str | None = None) -> None:
         for event in events:
             topic: Topic[Any] = next(one for one in BY_SUBJECT.values() if one.event is type(event))
-            await self.service.runtime.publisher.publish(
-                topic.subject,
-                event.model_dump_json().encode(),
-                stream=topic.stream,
-                message_id=message_id or str(uuid4()),
-            )
+            await publish_signed(self.service.runtime.publisher, topic, event, self.key, message_id)
             self.told.append(event)
 
     async def get(self, path: str, *, token: str | None = None, **headers: str) -> httpx.Response:
@@ -526,8 +528,6 @@ TOPICS_HEARD = (DELIVERY_CHANGED, PERSON_REGISTERED, REACH_CLICKED, SUBMISSION_R
 async def test_nonsense_on_any_subject_is_put_aside(metrics: Metrics, topic: Topic[Any]) -> None:
     dead = await metrics.service.runtime.link.subscribe(f"dead.metrics.{topic.subject}")
 
-    await metrics.service.runtime.publisher.publish(
-        topic.subject, b"[]", stream=topic.stream, message_id=str(uuid4())
-    )
+    await publish_signed(metrics.service.runtime.publisher, topic, b"[]", metrics.key)
 
     assert (await dead.next_msg(timeout=SECONDS)).data == b"[]"

@@ -36,6 +36,7 @@ from tests.servers.webhook import SECRET, WebhookServer
 from tests.support.builders.publications import NOON, approval_of
 from tests.support.processes import within
 from tests.support.running import Running, provisioned, running, settings_for
+from tests.support.signed import publish_signed
 
 DECISIONS, FORGED, TOKENS = (Ed25519PrivateKey.generate() for _ in range(3))
 
@@ -51,9 +52,8 @@ class House:
     moderation: PlainServer
 
     async def publish(self, topic: Topic[Any], event: Event) -> None:
-        await self.service.runtime.publisher.publish(
-            topic.subject, event.model_dump_json().encode(), stream=topic.stream, message_id=str(uuid4())
-        )
+        key = DECISIONS if topic is MODERATION_RECALLED else TOKENS
+        await publish_signed(self.service.runtime.publisher, topic, event, key)
 
     async def decided(
         self, submission_id: str, key: Ed25519PrivateKey | None = DECISIONS, **more: Any

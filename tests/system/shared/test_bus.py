@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
 from shared import failures as settle
@@ -17,11 +19,14 @@ from shared.bus.outbox import embedded, entry
 from shared.bus.streams import consumer_of
 from shared.events import STAFF_CHANGED, SUBMISSION_WITHDRAWN, Scopes, StaffChanged, SubmissionWithdrawn
 from shared.failures import Unavailable, Unprocessable
+from shared.identity.tokens import OwnKeys
 from shared.runtime.service import Parts, Runtime
 from shared.settings import Settings
 from tests.support.processes import Server, start_mongo, start_nats, within
 from tests.support.running import Running, provisioned, running, settings_for
+from tests.support.signed import publish_signed
 
+KEY = Ed25519PrivateKey.generate()
 WITHDRAWN = SUBMISSION_WITHDRAWN
 DURABLE = consumer_of("moderation", WITHDRAWN).durable
 
@@ -61,6 +66,12 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "backoff", lambda _a, _j, **_k: 0.02)
 
 
+def moderation(
+    settings: Settings, assemble: Callable[[Runtime], Parts]
+) -> AbstractAsyncContextManager[Running]:
+    return running("moderation", settings, assemble, keys=OwnKeys(KEY.public_key()))
+
+
 def service(handle: Callable[[SubmissionWithdrawn], Awaitable[None]]) -> Callable[[Runtime], Parts]:
     """A service with one handler and one outbox, wired as the real ones are."""
 
@@ -69,7 +80,7 @@ def service(handle: Callable[[SubmissionWithdrawn], Awaitable[None]]) -> Callabl
             await handle(event)
 
         consume(runtime.broker, WITHDRAWN, service="moderation")(taken)
-        return Parts(outboxes=[runtime.database["things"]])
+        return Parts(outboxes=[runtime.database["things"]], key=KEY)
 
     return assemble
 
@@ -81,9 +92,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 
 
 
 async def publish(one: Running, body: bytes, message_id: str | None = None) -> int:
-    return await one.runtime.publisher.publish(
-        WITHDRAWN.subject, body, stream=WITHDRAWN.stream, message_id=message_id or str(uuid4())
-    )
+    return await publish_signed(one.runtime.publisher, WITHDRAWN, body, KEY, message_id)
 
 
 async def dead(one: Running) -> list[dict[str, str]]:
@@ -114,7 +123,7 @@ async def test_a_transient_failure_is_tried_again_and_then_succeeds(settings: Se
         if len(seen) < 4:
             raise RuntimeError("a passing fault")
 
-    async with running("moderation", settings, service(handle)) as one:
+    async with moderation(settings, service(handle)) as one:
         event = withdrawn()
         await publish(one, event.model_dump_json().encode())
         await eventually(lambda: settled(one))
@@ -133,7 +142,7 @@ async def test_a_message_that_always_fails_is_buried_with_its_bytes_after_eight_
         calls += 1
         raise RuntimeError("it never works")
 
-    async with running("moderation", settings, service(handle)) as one:
+    async with moderation(settings, service(handle)) as one:
         body = withdrawn().model_dump_json()
         await publish(one, body.encode())
         await eventually(lambda: settled(one))
@@ -158,7 +167,7 @@ async def test_a_malformed_message_is_buried_at_once_and_the_next_one_is_handled
     async def handle(event: SubmissionWithdrawn) -> None:
         seen.append(event.event_id)
 
-    async with running("moderation", settings, service(handle)) as one:
+    async with moderation(settings, service(handle)) as one:
         await publish(one, body)
         good = withdrawn()
         await publish(one, good.model_dump_json().encode())
@@ -176,7 +185,7 @@ async def test_an_unprocessable_message_is_buried_without_a_second_try(settings:
         calls += 1
         raise Unprocessable("signed by nobody we know")
 
-    async with running("moderation", settings, service(handle)) as one:
+    async with moderation(settings, service(handle)) as one:
         await publish(one, withdrawn().model_dump_json().encode())
         await eventually(lambda: settled(one))
         [grave] = await dead(one)
@@ -205,7 +214,7 @@ async def test_while_the_store_is_away_nothing_is_buried_and_nothing_spins(
         consume(runtime.broker, WITHDRAWN, service="moderation")(handle)
         return Parts()
 
-    async with running("moderation", settings, assemble) as one:
+    async with moderation(settings, assemble) as one:
         mongo.kill()
         for number in range(30):
             await publish(one, withdrawn(f"s{number}").model_dump_json().encode())
@@ -243,7 +252,7 @@ async def test_publishing_while_the_broker_is_away_fails_fast_and_the_outbox_sen
     async def handle(event: SubmissionWithdrawn) -> None:
         seen.append(event.event_id)
 
-    async with running("moderation", settings, service(handle)) as one:
+    async with moderation(settings, service(handle)) as one:
         nats.kill()
         await eventually(lambda: _true("broker" in one.runtime.health.away))
         events = [withdrawn(f"s{n}") for n in range(5)]
@@ -272,7 +281,7 @@ async def test_the_loop_keeps_turning_and_consuming_resumes_after_a_broker_outag
     async def handle(event: SubmissionWithdrawn) -> None:
         seen.append(event.event_id)
 
-    async with running("moderation", settings, service(handle)) as one:
+    async with moderation(settings, service(handle)) as one:
         nats.kill()
         await eventually(lambda: _true("broker" in one.runtime.health.away))
         assert (await one.http.get("/livez")).status_code == 200
@@ -303,7 +312,7 @@ async def test_starting_a_service_changes_nothing_on_the_broker(settings: Settin
     async def handle(_event: SubmissionWithdrawn) -> None:
         return
 
-    async with running("moderation", settings, service(handle)):
+    async with moderation(settings, service(handle)):
         after = await snapshot()
 
     assert before == after
@@ -325,18 +334,13 @@ async def test_an_event_that_comes_again_after_the_duplicate_window_reaches_the_
     )
     older = person.model_copy(update={"version": 2, "token_epoch": 1, "event_id": uuid4()})
 
-    async with running("moderation", settings, lambda _runtime: Parts()) as one:
+    async with moderation(settings, lambda _runtime: Parts()) as one:
         for number, event in enumerate([person, older, person]):
-            await one.runtime.publisher.publish(
-                STAFF_CHANGED.subject,
-                event.model_dump_json().encode(),
-                stream="PEOPLE",
-                message_id=f"again-{number}",
-            )
+            await publish_signed(one.runtime.publisher, STAFF_CHANGED, event, KEY, f"again-{number}")
 
         async def applied() -> bool:
             info = await one.runtime.link.jetstream().consumer_info(
-                "PEOPLE", consumer_of("moderation", STAFF_CHANGED).durable
+                STAFF_CHANGED.stream, consumer_of("moderation", STAFF_CHANGED).durable
             )
             return (info.num_pending, info.num_ack_pending) == (0, 0)
 

@@ -117,7 +117,7 @@ STREAM_DRIFT: dict[str, object] = {
     "no_ack": True,
     "compression": "s2",
     "allow_direct": False,
-    "subjects": ["submissions.>"],
+    "subjects": ["submissions.more.v1", "submissions.received.v1"],
     "metadata": {"owner": "somebody"},
 }
 CONSUMER_DRIFT: dict[str, object] = {

@@ -105,6 +105,24 @@ async def test_staff_changes_are_told_with_rising_versions(people: People) -> No
     assert all("Leyla" not in each.model_dump_json() for each in changes)
 
 
+async def test_what_staff_was_told_unsigned_is_told_again_as_it_stands(
+    people: People, database: Database
+) -> None:
+    staff = await people.add_staff("moderator", "Leyla", Scopes(countries=("TR",)), NOW)
+    await people.disable(staff.person_id, NOW)
+    volunteer, _ = await people.register(NEWCOMER, NOW)
+    before = await told(people, staff.person_id)
+
+    for _ in range(2):
+        await people.tell_again(database["marks"])
+
+    [again] = (await told(people, staff.person_id))[len(before) :]
+    assert isinstance(again, StaffChanged)
+    last = before[-1]
+    assert again.model_copy(update={"event_id": last.event_id, "occurred_at": last.occurred_at}) == last
+    assert not any(isinstance(each, StaffChanged) for each in await told(people, volunteer.person_id))
+
+
 async def test_no_change_is_lost_when_many_come_at_once(people: People) -> None:
     staff = await people.add_staff("moderator", "Leyla", Scopes(), NOW)
 

@@ -195,6 +195,25 @@ async def test_a_withdrawal_happens_once_and_ends_revisions(submissions: Submiss
     assert (event.version, event.reason) == (2, "səbəb")
 
 
+async def test_a_withdrawal_told_unsigned_is_told_again_and_nothing_else_is(
+    submissions: Submissions, database: Database
+) -> None:
+    await submissions.accept(AUTHOR, manuscript(), NOW)
+    before = await stored(submissions)
+    await submissions.accept(AUTHOR, manuscript("k2"), NOW + timedelta(minutes=1))
+    await submissions.withdraw(before, "səbəb", NOW)
+    id_of = {"_id": before.submission_id}
+    withdrawn = (await submissions.collection.find_one(id_of) or {})["outbox"]
+    await submissions.collection.update_many({}, {"$set": {"outbox": []}})
+
+    for _ in range(2):
+        await submissions.tell_again(database["marks"])
+
+    [again] = (await submissions.collection.find_one(id_of) or {})["outbox"]
+    assert (again["event_id"], again["body"]) == (withdrawn[-1]["event_id"], withdrawn[-1]["body"])
+    assert await submissions.collection.count_documents({"outbox": {"$size": 1}}) == 1
+
+
 async def test_ones_own_are_listed_newest_first_page_by_page(submissions: Submissions) -> None:
     for n in range(5):
         await submissions.accept(AUTHOR, manuscript(f"k{n}"), NOW + timedelta(minutes=n // 2))

@@ -223,6 +223,21 @@ async def test_a_recall_is_told_and_is_the_same_again(stage: Stage) -> None:
     assert told[0].version == max(each.version for each in await stage.told(case_id))
 
 
+async def test_a_recall_told_unsigned_is_told_again(stage: Stage) -> None:
+    case_id, other = await approved(stage), await approved(stage)
+    await stage.cases.recall(case_id, actor="two", reason="səhv", now=NOW)
+    told = await stage.told(case_id)
+
+    for _ in range(2):
+        await stage.cases.tell_again(stage.database["marks"])
+
+    [again] = (await stage.told(case_id))[len(told) :]
+    assert isinstance(again, ModerationRecalled)
+    assert isinstance(told[-1], ModerationRecalled)
+    assert again.model_copy(update={"event_id": told[-1].event_id}) == told[-1]
+    assert not any(isinstance(each, ModerationRecalled) for each in await stage.told(other))
+
+
 async def test_what_was_never_approved_is_not_recalled(stage: Stage) -> None:
     event = submission()
     await stage.open(event)

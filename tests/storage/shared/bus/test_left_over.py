@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.bus import left_over
 from shared.bus.consuming import Publisher
@@ -18,6 +19,7 @@ from shared.failures import Unavailable
 from shared.storage.document import Document
 from shared.storage.mongo import Collection, Cursor, Database, UpdateResult
 
+KEY = Ed25519PrivateKey.generate()
 NOW: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
 MOST: Final = 8
 
@@ -164,7 +166,7 @@ async def test_a_pile_is_read_about_once_however_high_it_is(things: Collection, 
     ]
     await things.insert_many(pile)
     watched, broker = Watched(things), Broker()
-    await Relay([cast("Collection", watched)], cast("Publisher", broker)).drain()
+    await Relay([cast("Collection", watched)], cast("Publisher", broker), KEY).drain()
 
     assert len(broker.taken) == 600
     assert watched.read <= 3 * 600
@@ -184,7 +186,7 @@ async def test_what_cannot_be_published_holds_up_no_other_and_is_tried_again(thi
     await things.insert_many(pile)
     broker = Broker()
     broker.refused = {each["outbox"][0]["event_id"] for each in pile[:25]}
-    relay = Relay([things], cast("Publisher", broker))
+    relay = Relay([things], cast("Publisher", broker), KEY)
 
     with pytest.raises(Unavailable):
         await relay.drain()

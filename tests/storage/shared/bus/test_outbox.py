@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.bus.outbox import Relay, appended, embedded, entry, merge, prepare
 from shared.events import SUBMISSION_WITHDRAWN, SubmissionWithdrawn
@@ -13,6 +14,7 @@ from shared.failures import Unavailable
 from shared.storage.mongo import Collection, Database
 from tests.support.processes import within
 
+KEY = Ed25519PrivateKey.generate()
 TOPIC = SUBMISSION_WITHDRAWN
 
 
@@ -58,7 +60,7 @@ async def left(things: Collection) -> int:
 
 async def test_what_is_embedded_is_published_once_and_then_gone(things: Collection) -> None:
     broker, events = Broker(), [event(n) for n in range(1, 6)]
-    relay = Relay([things], broker)  # type: ignore[arg-type]  # a small real class with the publisher's one call
+    relay = Relay([things], broker, KEY)  # type: ignore[arg-type]  # a small real class with the publisher's one call
     for number, each in enumerate(events):
         await things.insert_one({"_id": number, **embedded(entry(TOPIC, each))})
     await relay.drain()
@@ -72,7 +74,7 @@ async def test_what_is_embedded_is_published_once_and_then_gone(things: Collecti
 async def test_the_entries_of_one_aggregate_leave_in_their_order(things: Collection) -> None:
     broker, events = Broker(), [event(n) for n in range(1, 20)]
     await things.insert_one({"_id": 1, **embedded(*(entry(TOPIC, each) for each in events))})
-    await Relay([things], broker).drain()  # type: ignore[arg-type]  # as above
+    await Relay([things], broker, KEY).drain()  # type: ignore[arg-type]  # as above
 
     assert [message_id for _, message_id in broker.stored] == [str(each.event_id) for each in events]
 
@@ -82,7 +84,7 @@ async def test_an_entry_that_could_not_be_published_stays_and_holds_back_those_b
 ) -> None:
     first, second, third = event(1), event(2), event(3)
     broker = Broker(failing={str(second.event_id)})
-    relay = Relay([things], broker)  # type: ignore[arg-type]  # as above
+    relay = Relay([things], broker, KEY)  # type: ignore[arg-type]  # as above
     await things.insert_one({"_id": 1, **embedded(*(entry(TOPIC, each) for each in (first, second, third)))})
 
     with pytest.raises(Unavailable):
@@ -104,7 +106,7 @@ async def test_one_aggregate_that_fails_does_not_hold_back_another(things: Colle
     await things.insert_one({"_id": 2, **embedded(entry(TOPIC, good))})
 
     with pytest.raises(Unavailable):
-        await Relay([things], broker).drain()  # type: ignore[arg-type]  # as above
+        await Relay([things], broker, KEY).drain()  # type: ignore[arg-type]  # as above
     assert [message_id for _, message_id in broker.stored] == [str(good.event_id)]
     assert await left(things) == 1
 
@@ -132,7 +134,7 @@ async def test_an_entry_appended_while_another_is_being_published_is_kept(things
             )
 
     broker = Slow()
-    relay = Relay([things], broker)  # type: ignore[arg-type]  # as above
+    relay = Relay([things], broker, KEY)  # type: ignore[arg-type]  # as above
     await things.insert_one({"_id": 1, **embedded(entry(TOPIC, first))})
     await relay.drain()
     await relay.drain()
@@ -148,7 +150,7 @@ async def test_a_document_whose_relay_died_between_taking_out_and_unmarking_is_u
     await things.insert_one({"_id": 1, "outbox": [], "outbox_since": datetime.now(UTC)})
     await things.insert_one({"_id": 2, **embedded(entry(TOPIC, behind))})
     async with within(10):
-        await Relay([things], broker).drain()  # type: ignore[arg-type]  # as above
+        await Relay([things], broker, KEY).drain()  # type: ignore[arg-type]  # as above
 
     assert [message_id for _, message_id in broker.stored] == [str(behind.event_id)]
     assert await things.find_one({"outbox_since": {"$exists": True}}) is None

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import Approval, Attribution, Media, ModerationDecided, Signature, Snapshot
-from shared.identity.signing import SignatureError, sign, verify
-from shared.identity.tokens import key_id
+from shared.identity.signing import SignatureError, canonical, sign, sign_message, verify, verify_message
+from shared.identity.tokens import Issuer, Principal, key_id
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 KEYS = {key_id(KEY.public_key()): KEY.public_key()}
@@ -92,3 +92,54 @@ def test_a_decision_with_a_broken_signature_is_refused(value: str) -> None:
 )
 def test_an_altered_decision_is_refused(change: dict[str, object]) -> None:
     assert refusal(sign(decision(), KEY).model_copy(update=change)) == "altered"
+
+
+SUBJECT = "moderation.recalled.v1"
+
+
+def message_refusal(subject: str, body: bytes, header: str | None) -> str:
+    with pytest.raises(SignatureError) as refused:
+        verify_message(subject, body, header, KEYS)
+    return refused.value.code
+
+
+@given(st.binary())
+def test_a_signed_message_is_believed_whatever_its_bytes_say(body: bytes) -> None:
+    header = sign_message(SUBJECT, body, KEY)
+
+    verify_message(SUBJECT, body, header, KEYS)
+    assert header == sign_message(SUBJECT, body, KEY)
+    assert header.isascii()
+    assert "\n" not in header
+
+
+@given(st.binary(), st.binary())
+def test_a_message_is_believed_as_it_was_signed_and_where(body: bytes, other: bytes) -> None:
+    header = sign_message(SUBJECT, body, KEY)
+
+    assert message_refusal("submissions.withdrawn.v1", body, header) == "altered"
+    if other != body:
+        assert message_refusal(SUBJECT, other, header) == "altered"
+
+
+@given(st.text())
+def test_no_other_header_is_believed(header: str) -> None:
+    assert message_refusal(SUBJECT, b"{}", header) in {"altered", "unknown_key"}
+    assert message_refusal(SUBJECT, b"{}", f"{key_id(KEY.public_key())}.{header}") == "altered"
+
+
+def test_a_message_without_signature_or_by_somebody_else_is_not_believed() -> None:
+    stranger = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
+
+    assert message_refusal(SUBJECT, b"{}", None) == "unsigned"
+    assert message_refusal(SUBJECT, b"{}", sign_message(SUBJECT, b"{}", stranger)) == "unknown_key"
+
+
+def test_no_token_and_no_decision_by_the_same_key_signs_a_message() -> None:
+    """What the key signs elsewhere never begins with a subject and a line feed."""
+    token = Issuer(KEY).issue(Principal("p", "admin"), now=NOW)
+    signed, _, value = token.rpartition(".")
+
+    assert b"\n" not in signed.encode()
+    assert message_refusal(SUBJECT, signed.encode(), f"{key_id(KEY.public_key())}.{value}") == "altered"
+    assert canonical(decision()).startswith(b"{")
