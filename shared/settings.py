@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     nats: str | None = Field(default=None, validation_alias=_env("NATS_URL"))
     nats_credentials: Path | None = Field(default=None, validation_alias=_env("NATS_CREDENTIALS"))
     """An nkey seed file, where the broker asks for one."""
+    nats_authority: Path | None = Field(default=None, validation_alias=_env("NATS_AUTHORITY"))
+    """The certificate (PEM) of the authority that the broker's is by; absent means that the broker speaks no TLS."""
     mongo: SecretStr | None = Field(default=None, validation_alias=_env("MONGO_URL"))
     mongo_driver: Literal["motor", "pymongo"] = Field(
         default="motor", validation_alias=_env("KONULLU_MONGO_DRIVER")

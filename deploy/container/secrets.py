@@ -1,7 +1,7 @@
 """Makes the secrets of a deployment that are missing: `make secrets`, or `python -m deploy.container.secrets [folder]`.
 
 Existing ones stay. Every service gets a password of its own on the database and a key of its own on the broker, and may do
-there only what it must.
+there only what it must. The brokers get certificates by an authority of the deployment's own.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.container import storage
-from deploy.nats import users
+from deploy.nats import authority, users
 from shared.bus.rights import SERVICES
 
 FOLDER = Path(__file__).parent.parent / "secrets"
+BROKERS = ("nats-1", "nats-2", "nats-3")
 DATABASES = ("mongo-1:27017", "mongo-2:27017", "mongo-3:27017")
 NEEDED = ("root", "mongo_key", *SERVICES, *(f"storage_{name}" for name in storage.MAY))
 """What has a password, by the name that it is kept under."""
@@ -27,7 +28,8 @@ READABLE = 0o644
 """Containers read them as other users; the folder keeps everybody else out."""
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, *names: str) -> int:
+    """`names` are further ones by which the brokers are reached, beside their own."""
     folder.mkdir(mode=0o700, exist_ok=True)
     passwords = _kept(folder / "passwords.json")
     made = files(passwords, users.public_keys(folder, READABLE))
@@ -37,6 +39,7 @@ def main(folder: Path) -> int:
             path.write_text(text)
             path.chmod(READABLE)
             print(f"made {path}")
+    authority.certificates(folder, BROKERS, (*BROKERS, *names), READABLE)
     return 0
 
 
@@ -69,4 +72,4 @@ def files(passwords: Mapping[str, str], broker_users: Mapping[str, str]) -> dict
 
 if __name__ == "__main__":
     os.umask(0o022)
-    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER))
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER, *sys.argv[2:]))

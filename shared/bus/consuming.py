@@ -8,6 +8,7 @@ the publisher's, which fails fast, so that the outbox keeps what could not be se
 
 import asyncio
 import os
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,6 +16,7 @@ from typing import Any, Final
 import structlog
 from faststream import AckPolicy, BaseMiddleware
 from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.security import NatsNKey, NatsSecurity
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, NoServersError, OutboundBufferLimitError
@@ -113,8 +115,29 @@ async def connect_in_place(link: Client, settings: Settings, *, name: str, user:
 
 
 def connection_options(settings: Settings, *, name: str, user: str) -> dict[str, Any]:
-    """What both kinds of connection have in common. `user` is the one of `shared.bus.rights` whose key is used."""
-    options: dict[str, Any] = {
+    """What the client library is told. `user` is the one of `shared.bus.rights` whose key is used."""
+    options = _options(name, user)
+    if settings.nats_credentials is not None:
+        options["nkeys_seed"] = str(settings.nats_credentials)
+    if (trust := _trust(settings)) is not None:
+        options |= {"tls": trust, "tls_handshake_first": True}
+    return options
+
+
+def broker_options(settings: Settings, *, name: str, user: str) -> dict[str, Any]:
+    """The same in FastStream's words."""
+    trust = _trust(settings)
+    tls: dict[str, Any] = {"ssl_context": trust, "tls_handshake_first": trust is not None}
+    options = _options(name, user)
+    if settings.nats_credentials is not None:
+        options["security"] = NatsNKey.from_file(settings.nats_credentials, **tls)
+    elif trust is not None:
+        options["security"] = NatsSecurity(**tls)
+    return options
+
+
+def _options(name: str, user: str) -> dict[str, Any]:
+    return {
         "inbox_prefix": inbox_of(user),
         "name": f"konullu-{name}-{os.getpid()}",
         "allow_reconnect": True,
@@ -124,9 +147,12 @@ def connection_options(settings: Settings, *, name: str, user: str) -> dict[str,
         "ping_interval": 20,
         "max_outstanding_pings": 2,
     }
-    if settings.nats_credentials is not None:
-        options["nkeys_seed"] = str(settings.nats_credentials)
-    return options
+
+
+def _trust(settings: Settings) -> ssl.SSLContext | None:
+    """Whose word on the broker's name is taken; none where it speaks no TLS."""
+    authority = settings.nats_authority
+    return None if authority is None else ssl.create_default_context(cafile=authority)
 
 
 class Publisher:

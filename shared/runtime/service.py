@@ -37,8 +37,8 @@ from shared.bus.consuming import (
     Publisher,
     Settler,
     Settling,
+    broker_options,
     connect_in_place,
-    connection_options,
     consume,
 )
 from shared.bus.levels import measure_always
@@ -151,7 +151,7 @@ def build_runtime(name: str, settings: Settings, *, keys: Keys | None = None) ->
         ),
         graceful_timeout=GRACE_SECONDS,
         logger=None,
-        **connection_options(settings, name=name, user=name),
+        **broker_options(settings, name=name, user=name),
     )
     epochs = Epochs(database["people" if name == "ingest" else "epochs"])
     sessions = KeptSessions(database["sessions"]) if name == "ingest" else RemoteSessions(settings.ingest_url)

@@ -180,10 +180,14 @@ def test_the_gateway_lets_everything_through_that_a_service_takes() -> None:
     assert int(found[1]) * 1_000_000 >= max(bytes_for(MOST_CHARACTERS), FORM_BYTES, JSON_BYTES)
 
 
-def test_a_clusters_broker_accepts_its_file_and_its_users(tmp_path: Path) -> None:
+def test_a_clusters_broker_accepts_its_file_its_users_and_its_certificate(tmp_path: Path) -> None:
     secrets.main(tmp_path / "secrets")
-    shutil.copy(ROOT / "deploy/nats/cluster.conf", tmp_path)
-    shutil.copy(tmp_path / "secrets/nats_users.conf", tmp_path / "users.conf")
+    compose = _compose()
+    text = (ROOT / "deploy/nats/cluster.conf").read_text().replace("/etc/nats/", f"{tmp_path}/")
+    (tmp_path / "cluster.conf").write_text(text)
+    for each in compose["services"]["nats-1"]["secrets"]:
+        made = Path(compose["secrets"][each["source"]]["file"]).name
+        shutil.copy(tmp_path / "secrets" / made, tmp_path / Path(each["target"]).name)
 
     said = _run(BIN / "nats-server", "-t", "-c", tmp_path / "cluster.conf", NATS_NAME="nats-1")
 

@@ -40,7 +40,7 @@ class Composed:
         whole = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
         self.compose, self.secrets = whole["services"], whole["secrets"]
         self.folder.mkdir(parents=True, exist_ok=True)
-        secrets.main(self.folder / "secrets")
+        secrets.main(self.folder / "secrets", "127.0.0.1")
         self.addresses = {f"{name}:4222": f"127.0.0.1:{free_port()}" for name in BROKERS}
         self.addresses |= {f"{name}:6222": f"127.0.0.1:{free_port()}" for name in BROKERS}
         for offset, name in enumerate(SERVICES, start=1):
@@ -55,11 +55,12 @@ class Composed:
             text = self._mapped((ROOT / "deploy/nats/cluster.conf").read_text())
             for port in ("4222", "6222"):
                 text = text.replace(f"0.0.0.0:{port}", self.addresses[f"{name}:{port}"])
-            text = text.replace("0.0.0.0:8222", f"127.0.0.1:{free_port()}").replace(
-                '"/data"', f'"{node}/data"'
-            )
+            self.addresses[f"{name}:8222"] = f"127.0.0.1:{free_port()}"
+            text = text.replace("0.0.0.0:8222", self.addresses[f"{name}:8222"])
+            text = text.replace('"/data"', f'"{node}/data"').replace('"/etc/nats/', f'"{node}/')
             (node / "cluster.conf").write_text(text)
-            shutil.copy(self.folder / "secrets/nats_users.conf", node / "users.conf")
+            for secret in self.compose[name]["secrets"]:
+                shutil.copy(self.secret(secret["source"]), node / Path(secret["target"]).name)
             command = [str(BIN / "nats-server"), "--config", str(node / "cluster.conf")]
             self._start(
                 name, command, self.environment(name), int(self.addresses[f"{name}:4222"].split(":")[1])
@@ -95,7 +96,10 @@ class Composed:
         """The settings with which this service reaches the brokers."""
         given = self.environment(name)
         return Settings.from_env(
-            nats=given["NATS_URL"], nats_credentials=given["NATS_CREDENTIALS"], home=self.folder / name
+            nats=given["NATS_URL"],
+            nats_credentials=given["NATS_CREDENTIALS"],
+            nats_authority=given["NATS_AUTHORITY"],
+            home=self.folder / name,
         )
 
     def start_service(self, name: str) -> None:
@@ -147,9 +151,11 @@ class Composed:
     def _with_secrets(self, value: str) -> str:
         """A path below `/run/secrets` as the file that the deployment mounts there."""
         name = value.removeprefix("/run/secrets/")
-        return (
-            value if name == value else str(self.folder / "secrets" / Path(self.secrets[name]["file"]).name)
-        )
+        return value if name == value else str(self.secret(name))
+
+    def secret(self, name: str) -> Path:
+        """The file of a secret, as it is made for a deployment."""
+        return self.folder / "secrets" / Path(self.secrets[name]["file"]).name
 
     def staff(self, role: str) -> str:
         """A token, made in ingest's container as an operator would."""
