@@ -112,6 +112,9 @@ class Progress(Value):
 
     case: CaseFact | None = None
     decision: DecisionFact | None = None
+    """The newest of all."""
+    earlier: tuple[DecisionFact, ...] = ()
+    """The newest on each other revision, by revision."""
     recall: RecallFact | None = None
     deliveries: tuple[DeliveryFact, ...] = ()
     """Sorted by delivery id."""
@@ -128,7 +131,7 @@ def absorb(progress: Progress, event: Told) -> Progress:
             fact = CaseFact(**_order(event), revision=event.revision, state=event.state)
             return progress.model_copy(update={"case": _newer(progress.case, fact)})
         case ModerationDecided():
-            return progress.model_copy(update={"decision": _newer(progress.decision, _decision(event))})
+            return progress.model_copy(update=_with_decision(progress, _decision(event)))
         case ModerationRecalled():
             recall = RecallFact(**_order(event), reason=event.reason, at=event.occurred_at)
             return progress.model_copy(update={"recall": _newer(progress.recall, recall)})
@@ -189,14 +192,18 @@ def blanked(progress: Progress) -> Progress:
     decision, recall = progress.decision, progress.recall
     return progress.model_copy(
         update={
-            "decision": decision
-            and decision.model_copy(update={"message": None, "title": None, "body": None}),
+            "decision": decision and _without_words(decision),
+            "earlier": tuple(_without_words(each) for each in progress.earlier),
             "recall": recall and recall.model_copy(update={"reason": ""}),
             "deliveries": tuple(
                 each.model_copy(update={"recall_reason": None}) for each in progress.deliveries
             ),
         }
     )
+
+
+def _without_words(decision: DecisionFact) -> DecisionFact:
+    return decision.model_copy(update={"message": None, "title": None, "body": None})
 
 
 def _is_out(progress: Progress) -> bool:
@@ -248,6 +255,17 @@ def _decision(event: ModerationDecided) -> DecisionFact:
         title=event.snapshot.title if event.snapshot else None,
         body=event.snapshot.body if event.snapshot else None,
     )
+
+
+def _with_decision(progress: Progress, told: DecisionFact) -> Mapping[str, object]:
+    """The newest decision on each revision; of those the newest of all stands by itself."""
+    by_revision: dict[int, DecisionFact] = {}
+    for each in (*progress.earlier, progress.decision, told):
+        if each is not None:
+            by_revision[each.revision] = _newer(by_revision.get(each.revision), each)
+    newest = max(by_revision.values(), key=lambda fact: (fact.version, fact.event_id))
+    del by_revision[newest.revision]
+    return {"decision": newest, "earlier": tuple(by_revision[each] for each in sorted(by_revision))}
 
 
 def _with_delivery(known: tuple[DeliveryFact, ...], event: DeliveryChanged) -> tuple[DeliveryFact, ...]:

@@ -104,3 +104,12 @@ def test_the_author_is_told_why_it_was_recalled_by_whichever_desk() -> None:
     assert recall_reason(fold([])) is None
     assert recall_reason(fold([recalled(4)])) == "other"
     assert recall_reason(fold([delivery(2, "posted"), by_an_editor])) == "called off"
+
+
+@given(st.permutations([decided(2, "request_changes"), decided(5, "approve", 2), decided(4, "reject", 2)]))
+def test_the_last_word_on_each_revision_is_kept(events: list[Told]) -> None:
+    progress = fold([*events, *events])
+
+    assert progress.decision is not None
+    assert (progress.decision.revision, progress.decision.verdict) == (2, "approve")
+    assert [(each.revision, each.verdict) for each in progress.earlier] == [(1, "request_changes")]

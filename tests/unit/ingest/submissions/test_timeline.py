@@ -140,3 +140,20 @@ def test_what_was_withdrawn_ends_there_whatever_was_decided() -> None:
     assert state == "withdrawn"
     assert path[-1].code == "withdrawn"
     assert path[-1].status == "stopped"
+
+
+def test_what_happened_to_earlier_revisions_stays_in_the_story() -> None:
+    revisions = tuple(Revision(n, at(10 * n), Manuscript(f"k{n}", "f", DRAFT, ())) for n in (1, 2, 3))
+    asked = [decided(n, "request_changes").model_copy(update={"revision": n}) for n in (1, 2)]
+    now_in_review = case(5, "in_review").model_copy(update={"revision": 3})
+
+    state, path = life(Submission("s1", "p1", revisions, withdrawn=False), told(*asked, now_in_review))
+
+    assert state == "in_review"
+    assert [(step.code, step.at) for step in path[:5]] == [
+        ("received", at(10)),
+        ("changes_requested", at(1)),
+        ("received", at(20)),
+        ("changes_requested", at(2)),
+        ("received", at(30)),
+    ]
