@@ -1,5 +1,6 @@
 """Ingest's page of wiring."""
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -7,6 +8,10 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from services.ingest.account import api as api_account
+from services.ingest.account import pages as account_pages
+from services.ingest.account.jobs import deletions
+from services.ingest.account.service import AccountService
 from services.ingest.media_safety.model import MediaLimits as SafetyLimits
 from services.ingest.people import api as api_people
 from services.ingest.people import pages as people_pages
@@ -23,6 +28,7 @@ from services.ingest.submissions import pages as submission_pages
 from services.ingest.submissions.portal import Portal
 from services.ingest.submissions.service import SubmissionService
 from services.ingest.submissions.store import Submissions, received_log
+from services.ingest.terms import pages as terms_pages
 from services.ingest.uploads.parts import wire_uploads
 from services.ingest.uploads.protocol import UploadLimits
 from services.ingest.validation.choices import Choices
@@ -92,6 +98,17 @@ def assemble(runtime: Runtime) -> Parts:
     )
     erasure = SubmissionErasure(submissions, ledger, uploads, campaign.retention.periods)
     retention = retention_of(runtime.database, erasure, campaign.retention.periods)
+    wake = asyncio.Event()
+    account = AccountService(
+        people=people,
+        submissions=submissions,
+        reception=reception,
+        uploads=uploads,
+        erasure=erasure,
+        epochs=runtime.epochs,
+        store=store,
+        wake=wake.set,
+    )
     handlers.wire(runtime.broker)
     ledger_jobs = {
         f"ledger {topic.subject}": partial(
@@ -113,8 +130,9 @@ def assemble(runtime: Runtime) -> Parts:
             api_people.routes(sessions, runtime.guard, limits, public),
             api.routes(reception, runtime.guard, limits, settings.public_url),
             api.media_routes(reception, store, runtime.guard),
+            api_account.routes(account, sessions, runtime.guard, limits),
             *upload_parts.routers,
-            *_pages(campaign, reception, sessions, store, runtime.guard, limits),
+            *_pages(campaign, reception, sessions, account, store, runtime.guard, limits),
         ],
         outboxes=[people.collection, submissions.collection],
         key=key,
@@ -135,6 +153,7 @@ def assemble(runtime: Runtime) -> Parts:
             **ledger_jobs,
             "received": log.run,
             "limits": limits.run,
+            "deletions": partial(deletions, account, wake),
             **{
                 f"retention of {name}": partial(job.every, settings.retention_seconds)
                 for name, job in retention.items()
@@ -153,22 +172,26 @@ def _pages(
     campaign: Campaign,
     reception: SubmissionService,
     sessions: Sessions,
+    account: AccountService,
     store: MediaStore,
     guard: Guard,
     limits: RateLimits,
 ) -> list[APIRouter]:
     """The portal's routers, in the order in which they must be asked."""
     reasons = {reason.code: reason.text for reason in campaign.reasons}
-    shell = Pages("ingest", WEB, "/send", campaign=campaign.name, reasons=reasons)
+    shell = Pages("ingest", WEB, "/send", campaign=campaign.name, reasons=reasons, entry="/send/recover")
     choices = Choices.of(campaign)
 
     async def has_sent(who: Principal) -> bool:
         return bool(await reception.all_of(who, None, 1))
 
     doors = people_pages.Doors(shell, sessions, choices, has_sent)
+    own = account_pages.AccountPages(shell, account, sessions, campaign.sections, people_pages.show_code)
     portal = Portal(shell, reception, store, campaign, SubmissionRules.of(campaign), choices)
     return [
         shell.static_router(),
         people_pages.routes(doors, shell, guard, limits),
+        account_pages.routes(own, shell, guard, limits),
+        terms_pages.routes(shell, campaign),
         submission_pages.routes(portal, shell, guard, limits),
     ]

@@ -20,6 +20,7 @@ _BATCH = Histogram(
 )
 _LEDGER = Counter("konullu_ingest_ledger_events_total", "Events taken into the ledger.", ["event", "effect"])
 _SIGN_INS = Counter("konullu_ingest_sign_ins_total", "Sessions opened, ended and refused.", ["outcome"])
+_CLOSED = Counter("konullu_ingest_accounts_closed_total", "Accounts that volunteers deleted.")
 _STAFF = Counter("konullu_ingest_staff_changes_total", "Changes to staff.", ["change"])
 
 
@@ -102,3 +103,14 @@ def staff_changed(person_id: str, change: str, role: str) -> None:
     """Somebody's rights changed."""
     _STAFF.labels(change).inc()
     log.info("staff_changed", person_id=person_id, change=change, role=role)
+
+
+def account_leaving(person_id: str) -> None:
+    """A volunteer wants the account deleted."""
+    log.info("account_leaving", person_id=person_id)
+
+
+def account_closed(person_id: str) -> None:
+    """A deleted account was closed."""
+    _CLOSED.inc()
+    log.info("account_closed", person_id=person_id)

@@ -199,6 +199,9 @@ class Campaign(_Part):
     partners: tuple[str, ...] = ()
     terms_version: str
     """The version of the terms that a volunteer agrees to."""
+    terms: Mapping[str, Text] = Field(default_factory=dict)
+    """The terms themselves, by version and language: paragraphs apart by an empty line, a heading after `# `, a list of
+    lines after `- `. Versions that people agreed to earlier stay. Left out, there is no page of them."""
     reasons: tuple[Annotated[Reason, BeforeValidator(_reason)], ...] = tuple(
         Reason(code=code, text=text) for code, text in defaults.REASONS.items()
     )
@@ -277,7 +280,7 @@ class Campaign(_Part):
 
     def mistakes(self) -> list[Mistake]:
         """What no single value shows: repetitions, channels that lack something, accounts in disguise."""
-        return [*self._repeated(), *self._incomplete(), *self._disguised()]
+        return [*self._repeated(), *self._without_terms(), *self._incomplete(), *self._disguised()]
 
     def _lookup(self, reference: str, path: located_yaml.Path, environ: Mapping[str, str]) -> str:
         scheme, _, name = reference.partition(":")
@@ -316,6 +319,12 @@ class Campaign(_Part):
             if country not in self.countries
         ]
         return repeated + unknown
+
+    def _without_terms(self) -> list[Mistake]:
+        if not self.terms or self.terms_version in self.terms:
+            return []
+        text = f"terms has no version {self.terms_version!r}; write it there, or name in terms_version one that is there"
+        return [(("terms_version",), text)]
 
     def _incomplete(self) -> list[Mistake]:
         mistakes: list[Mistake] = []

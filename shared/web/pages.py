@@ -72,7 +72,8 @@ class Pages:
 
     `templates` holds its `*.html` and `static/`; `mount` is the path under which the gateway routes it,
     without a trailing slash; `campaign` is the name in the header, by language or one for all;
-    `reasons` are the campaign's, by code and language; `clock` gives the present (UTC).
+    `reasons` are the campaign's, by code and language; `clock` gives the present (UTC); `entry` is the page to which those
+    are led who have to sign in first.
     """
 
     def __init__(
@@ -84,8 +85,9 @@ class Pages:
         campaign: Mapping[str, str] | str = "Könüllü",
         reasons: Mapping[str, Mapping[str, str]] = defaults.REASONS,
         clock: Callable[[], datetime] = _now,
+        entry: str = "/sign-in",
     ) -> None:
-        self.service = service
+        self.service, self._entry = service, entry
         self.mount = mount
         self._campaign = {"en": campaign} if isinstance(campaign, str) else campaign
         self._reasons = reasons
@@ -141,14 +143,14 @@ class Pages:
     def problem(self, request: Request, problem: Problem) -> Response:
         """A problem as a page: what happened, what stays safe, what to do.
 
-        Who is not signed in is led to the sign-in page and back.
+        Who is not signed in is led to the entry and back.
         """
         if problem.status == _UNAUTHENTICATED and came_from_elsewhere(request):
             return self.render(request, "again.html")
         refused(self.service, request, problem.status, problem.code)
         if problem.status == _UNAUTHENTICATED and request.method == "GET":
             back = urlencode({"next": _here(request)})
-            away = see_other(f"/sign-in?{back}")
+            away = see_other(f"{self._entry}?{back}")
             if COOKIE in request.cookies:
                 end_session(away)
             return away

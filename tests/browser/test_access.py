@@ -12,7 +12,7 @@ from tests.support.pages.portal import join, send, write
 pytestmark = pytest.mark.chromium
 
 OpenPage = Callable[..., Page]
-PUBLIC = ["/send", "/send/register", "/send/recover", "/sign-in", "/sign-in?link=abc"]
+PUBLIC = ["/send", "/send/register", "/send/recover", "/send/terms", "/sign-in", "/sign-in?link=abc"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -65,30 +65,32 @@ class Doors:
             )
         return _enter(opened, "/send/code")
 
-    def code(self, request: Request) -> Response:
+    def code(self, request: Request, *, onward: str) -> Response:
         """The new recovery code, until it has been kept."""
         code = request.cookies.get(CODE_COOKIE)
         if code is None:
-            return see_other("/send")
-        return self._pages.render(request, "code.html", code=code)
+            return see_other(onward or "/send")
+        return self._pages.render(request, "code.html", code=code, next=onward)
 
-    async def code_kept(self, who: Principal) -> Response:
-        """Forget the code; a newcomer goes on to send something."""
-        response = see_other("/send" if await self._has_sent(who) else "/send/new")
+    async def code_kept(self, request: Request, who: Principal) -> Response:
+        """Forget the code, and go on where one was; a newcomer goes on to send something."""
+        onward = local(_text((await request.form()).get("next")))
+        response = see_other(onward or ("/send" if await self._has_sent(who) else "/send/new"))
         response.delete_cookie(CODE_COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return response
 
     async def recover(self, request: Request) -> Response:
         """Come back with a recovery code; it is used up, and the next one is shown."""
-        code = (await request.form()).get("recovery_code")
+        form = await request.form()
+        code, onward = _text(form.get("recovery_code")), local(_text(form.get("next")))
         try:
-            opened = await self._sessions.recover(code if isinstance(code, str) else "", address_of(request))
+            opened = await self._sessions.recover(code, address_of(request))
         except Problem as problem:
             if problem.code != "recovery_code_unknown":
                 raise
             refused(self._pages.service, request, problem.status, problem.code)
-            return self._pages.render(request, "recover.html", status_code=422, wrong=True)
-        return _enter(opened, "/send/code")
+            return self._pages.render(request, "recover.html", status_code=422, wrong=True, next=onward)
+        return _enter(opened, f"/send/code?{urlencode({'next': onward})}" if onward else "/send/code")
 
     def door(self, request: Request, *, link: str, onward: str) -> Response:
         """The sign-in page. A one-time link is used only by pressing its button, not by those who preview links."""
@@ -144,16 +146,16 @@ def routes(doors: Doors, pages: Pages, guard: Guard, limits: RateLimits) -> APIR
     router.add_api_route("/sign-in", doors.sign_in, methods=["POST"], dependencies=entering)
 
     @router.get("/send/code")
-    async def code(request: Request, who: somebody) -> Response:  # noqa: ARG001 - only who is signed in
-        return doors.code(request)
+    async def code(request: Request, who: somebody, next: str = "") -> Response:  # noqa: A002, ARG001 - only who is signed in
+        return doors.code(request, onward=local(next))
 
     @router.post("/send/code")
-    async def code_kept(who: somebody) -> Response:
-        return await doors.code_kept(who)
+    async def code_kept(request: Request, who: somebody) -> Response:
+        return await doors.code_kept(request, who)
 
     @router.get("/send/recover")
-    async def come_back(request: Request) -> Response:
-        return pages.render(request, "recover.html", wrong=False)
+    async def come_back(request: Request, next: str = "") -> Response:  # noqa: A002 - the address's word
+        return pages.render(request, "recover.html", wrong=False, next=local(next))
 
     @router.get("/sign-in")
     async def door(request: Request, link: str = "", next: str = "") -> Response:  # noqa: A002 - the address's word
@@ -187,20 +189,19 @@ def home(who: Principal) -> str:
     return "/desk/moderation" if who.has("moderator", "editor") else "/reach"
 
 
+def show_code(code: str, response: Response | None = None) -> Response:
+    """Have a recovery code shown by the page that shows it until it has been kept."""
+    shown = response or see_other("/send/code?next=/send/account")
+    shown.set_cookie(
+        CODE_COOKIE, code, max_age=CODE_SECONDS, path="/", secure=True, httponly=True, samesite="strict"
+    )
+    return shown
+
+
 def _enter(opened: Opened, address: str) -> Response:
     response = see_other(address)
     set_session(response, opened.token, opened.principal)
-    if opened.recovery_code is not None:
-        response.set_cookie(
-            CODE_COOKIE,
-            opened.recovery_code,
-            max_age=CODE_SECONDS,
-            path="/",
-            secure=True,
-            httponly=True,
-            samesite="strict",
-        )
-    return response
+    return response if opened.recovery_code is None else show_code(opened.recovery_code, response)
 
 
 def _refuse_foreign(request: Request) -> None:

@@ -14,6 +14,15 @@ from shared.http.problems import Problem
 from shared.identity.tokens import Epochs, Issuer, Keys, Principal, TokenClaims, verify
 
 
+def volunteers_only() -> Problem:
+    """The refusal of what an administrator does for people who work for the campaign."""
+    return Problem(
+        403,
+        "volunteers_only",
+        "This is for volunteers. Your account is kept by an administrator; ask there.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """Somebody who has just been given a token. It names a session, so that signing out ends it."""
@@ -105,6 +114,13 @@ class Sessions:
             )
         telemetry.signed_in(person.person_id, "link")
         return self._open(person)
+
+    async def new_code(self, principal: Principal) -> str:
+        """The next recovery code of a volunteer who is signed in; sessions go on. Raises 403 `volunteers_only`."""
+        try:
+            return await self._people.new_code(principal.person_id)
+        except LookupError:
+            raise volunteers_only() from None
 
     async def close(self, principal: Principal) -> None:
         """End the session: its token is refused everywhere from now on. Without a session nothing happens."""

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4, uuid5
 from services.ingest.people import codes
 from services.ingest.validation.rules import Newcomer
 from shared.bus import outbox
+from shared.bus.left_over import LONG_AGO
 from shared.bus.told_again import tell_again
 from shared.events import PERSON_REGISTERED, STAFF_CHANGED, PersonRegistered, Role, Scopes, StaffChanged
 from shared.identity.tokens import STAFF, STAFF_TOKEN, VOLUNTEER_TOKEN, Principal
@@ -53,6 +54,10 @@ class Person:
     version: int = 1
     ended: tuple[EndedSession, ...] = ()
     signed_in_at: datetime | None = None
+    leaving_since: datetime | None = None
+    """Since when all that they sent is being deleted."""
+    forgotten_at: datetime | None = None
+    """When the account was closed, and all that told of them taken out of it."""
 
     def principal(self, session_id: str | None = None) -> Principal:
         """The person as tokens speak of them."""
@@ -76,6 +81,7 @@ class People:
         )
         await self.collection.create_index([("links.hash", 1)], sparse=True, name="links")
         await self.collection.create_index([("role", 1), ("_id", 1)], name="role")
+        await self.collection.create_index([("leaving_since", 1)], name="leaving", sparse=True)
 
     async def register(self, newcomer: Newcomer, now: datetime) -> tuple[Person, str]:
         """A new volunteer and their recovery code, which is shown once and never again."""
@@ -118,6 +124,56 @@ class People:
         if done.modified_count == 0:
             return None
         return await self.get(found["_id"]), fresh
+
+    async def new_code(self, person_id: str) -> str:
+        """A volunteer's next recovery code; the one before stops working. Raises `LookupError`."""
+        fresh = codes.new_recovery_code()
+        done = await self.collection.update_one(
+            {"_id": person_id, "role": "volunteer", "active": True},
+            {"$set": {"recovery": codes.hash_of_code(fresh)}},
+        )
+        if done.matched_count == 0:
+            raise LookupError(person_id)
+        return fresh
+
+    async def leave(self, person_id: str, now: datetime) -> None:
+        """A volunteer's account is to be deleted from now on. Repeating it changes nothing."""
+        await self.collection.update_one(
+            {"_id": person_id, "role": "volunteer", "leaving_since": None, "forgotten_at": None},
+            {"$set": {"leaving_since": now}},
+        )
+
+    async def leaving(self, until: datetime, most: int) -> list[Person]:
+        """Those whose accounts are to be deleted since before then, whoever has waited longest first."""
+        query = {"leaving_since": {"$gt": LONG_AGO, "$lte": until}}
+        return [
+            _person(each)
+            for each in await self.collection.find(query).sort("leaving_since", 1).limit(most).to_list(None)
+        ]
+
+    async def forget(self, person_id: str, now: datetime) -> None:
+        """Close a leaving volunteer's account: their tokens and codes are refused, nothing tells of them any more."""
+        blank: Document = {
+            "name": "",
+            "country": None,
+            "languages": [],
+            "section": None,
+            "signed_in_at": None,
+        }
+        await self.collection.update_one(
+            {"_id": person_id, "leaving_since": {"$gt": LONG_AGO}, "forgotten_at": None},
+            {
+                "$set": {**blank, "active": False, "ended": [], "ended_sessions": [], "forgotten_at": now},
+                "$unset": {"recovery": "", "links": ""},
+                "$inc": {"epoch": 1, "version": 1},
+            },
+        )
+
+    async def left(self, person_id: str) -> None:
+        """Nothing of a forgotten person is left to be deleted."""
+        await self.collection.update_one(
+            {"_id": person_id, "forgotten_at": {"$gt": LONG_AGO}}, {"$unset": {"leaving_since": ""}}
+        )
 
     async def add_staff(self, role: Role, name: str, scopes: Scopes, now: datetime) -> Person:
         """A new staff member."""
@@ -260,4 +316,6 @@ def _person(document: Document) -> Person:
         version=document["version"],
         ended=tuple(EndedSession(each["session_id"], each["until"]) for each in document["ended"]),
         signed_in_at=document["signed_in_at"],
+        leaving_since=document.get("leaving_since"),
+        forgotten_at=document.get("forgotten_at"),
     )

@@ -57,7 +57,10 @@ class Portal:
         if who is None and came_from_elsewhere(request):
             return self._pages.render(request, "again.html")
         if who is None:
-            return self._pages.render(request, "welcome.html", about=self._campaign.about)
+            has_terms = bool(self._campaign.terms)
+            return self._pages.render(
+                request, "welcome.html", about=self._campaign.about, has_terms=has_terms
+            )
         found = await self._reception.all_of(who, before, PER_PAGE + 1)
         items = [_item(submission, progress) for submission, progress in found[:PER_PAGE]]
         last = found[PER_PAGE - 1][0] if len(found) > PER_PAGE else None
@@ -126,6 +129,8 @@ class Portal:
             media=latest.manuscript.media,
             media_url=_media(submission_id),
             sent_at=latest.accepted_at,
+            terms_version=draft.consent.terms_version,
+            has_terms=draft.consent.terms_version in self._campaign.terms,
             state=state,
             steps=steps,
             decision=decision,
@@ -173,6 +178,7 @@ class Portal:
             files=form.files,
             key=form.key,
             terms_version=form.terms_version,
+            has_terms=form.terms_version in self._campaign.terms,
             mistakes=mistakes,
             limits=self._campaign.limits,
             uploads_url=UPLOADS,

@@ -1,0 +1,1 @@
+"""The terms that volunteers agree to, to be read in every language and version."""
