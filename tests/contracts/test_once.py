@@ -11,7 +11,7 @@ SOURCES = sorted(path for top in ("services", "shared", "deploy") for path in (R
 
 ONE_PLACE: Mapping[str, tuple[str, frozenset[str]]] = {
     "what a hashtag is, and when two are the same": (
-        r"isalnum\(\)|isidentifier\(\)|TATWEEL|[\"']＃[\"']|(?:strip|startswith|prefix)\([\"'][^\"']*#",
+        r"isalnum\(\)|isidentifier\(\)|TATWEEL|[\"']＃[\"']|(?:strip|startswith|prefix)\([\"'][^\"' ]*#[\"']",
         frozenset(
             {
                 "shared/text/hashtags.py",
