@@ -8,10 +8,8 @@ from uuid import uuid4
 import pytest
 
 from shared.storage.mongo import Client, Database, connect
-from tests.support.processes import Server, start_mongo, start_nats
-
-PATIENT_MS = 60_000
-"""A busy machine's disk may take longer than a service would wait."""
+from tests.support.drill import usually
+from tests.support.processes import PATIENT_MS, Server, start_mongo, start_nats
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +40,9 @@ def nats_url(nats_server: Server) -> str:
     return nats_server.url
 
 
-@pytest.fixture(params=["motor", "pymongo"])
+@pytest.fixture(params=usually(["motor"], drill=["motor", "pymongo"]))
 async def client(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator[Client]:
-    """A client of each driver in turn."""
+    """A client of the driver in use; of each driver in turn in `make drill`."""
     opened = connect(mongo_url, request.param, timeout_ms=PATIENT_MS)
     yield opened
     await opened.close()

@@ -86,7 +86,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     on = machine()
-    print(f"Python {on['python']}, {on['processors']} processors, load {on['load']}: ratios within this run")
+    print(
+        f"Python {on['python']}, {on['processors']} processors, {on['additions_per_second']:,.0f} additions a second, "
+        f"load {on['load']}: ratios within this run"
+    )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = runner.run(measure(wanted))
     print(f"\n{table(found)}")

@@ -213,10 +213,9 @@ def test_what_must_be_mended_is_said_and_can_be_sent_again(
         submission, "request_changes", 3, reasons=["quality"], message="Daha böyük şəkil, zəhmət olmasa."
     )
     desk.tell(MODERATION_DECIDED, wish)
-    mend = phone.locator(".actions a.button--main")
-    phone.reload()
     expect(phone.locator("[data-state=changes_requested]")).to_be_visible()
-    mend.click()
+    expect(phone.locator("#decision")).to_be_visible()
+    phone.locator(".actions a.button--main").click()
     expect(phone.locator("main .notice--caution")).to_contain_text("Daha böyük şəkil")
     assert phone.locator("#body").input_value() == "Səhv mətn."
     assert phone.locator("textarea[name=alt]").input_value() == "Xalça"

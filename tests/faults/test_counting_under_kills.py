@@ -18,10 +18,11 @@ from shared.events import Event, ReachClicked, ReachSampled
 from shared.storage.mongo import connect
 from tests.support.builders.reach_events import history
 from tests.support.builders.reach_reference import Totals, reference
+from tests.support.drill import usually
 from tests.support.pages.reach import Reach, open_reach
 from tests.support.processes import Server, start_mongo, start_nats, until
 
-SEEDS = (20261120, 7, 30)
+SEEDS = usually([20261120], drill=[20261120, 7, 30])
 EVENTS = 2_000
 KILLS = 5
 FOLLOWED = 15

@@ -10,6 +10,8 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.drill import DRILL
+
 FIRST = ("tests/faults", "tests/system", "tests/browser")
 """What takes longest begins first, so that two workers end together."""
 NEEDS = {
@@ -23,7 +25,7 @@ settings.register_profile(
     "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("drill", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("drill" if os.environ.get("KONULLU_DRILL") else "steady")
+settings.load_profile("drill" if DRILL else "steady")
 
 
 def _missing(marker: str) -> str | None:

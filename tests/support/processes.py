@@ -23,6 +23,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 START_SECONDS: Final = 30.0
 BUSY: Final = 3.0
 """How many times slower than a calm machine this one may be before a deadline says anything."""
+PATIENT_MS: Final = 60_000
+"""A busy machine's disk may take longer than a service would wait: the database time limit of a test's own client."""
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -129,6 +131,11 @@ class Server:
             text = f"{self.command} exited with {self.process.returncode}:\n{self.log.read_text()[-2000:]}"
             raise RuntimeError(text)
         return False
+
+    def cpu(self) -> float:
+        """Seconds of processor time that the process has used."""
+        assert self.process is not None
+        return cpu_seconds(self.process.pid)
 
     def signal(self, number: int) -> None:
         """Send a signal to the process."""

@@ -51,6 +51,6 @@ for (const toast of document.querySelectorAll(".toast[data-seconds]")) {
 const broken = document.querySelector("[data-focus]");
 broken?.focus();
 
+startRefresh(); // before the clock writes into what the server sent
 startClock();
 startKeys();
-startRefresh();
