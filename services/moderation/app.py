@@ -25,6 +25,7 @@ from services.moderation.screening.rules import ClassRule, Policy
 from services.moderation.screening.service import Scanner
 from services.moderation.settings import ModerationSettings
 from shared.bus.consuming import consume_batches
+from shared.bus.outbox import publish_entries
 from shared.campaign.model import Campaign, CampaignError
 from shared.events import SUBMISSION_RECEIVED
 from shared.http.body_limit import Bodies
@@ -68,7 +69,7 @@ def assemble(runtime: Runtime) -> Parts:
     key = signing_key(settings.decision_key)
     clock, scanner = DatabaseClock(database), Scanner(policy)
     books = Books(LaneBook(database["lanes"]), LaneBook(database["country_lanes"]))
-    cases = Cases(database["cases"], books, runtime.nudge)
+    cases = Cases(database["cases"], books, runtime.nudge, partial(publish_entries, runtime.publisher))
     queue = Queue(cases.collection, books)
     claims = Claims(cases, queue, clock, settings.lease, settings.claims_at_once)
     decisions = Decisions(cases, clock, policy, key, scanner)

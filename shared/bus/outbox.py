@@ -196,6 +196,24 @@ class Relay:
         return next(iter(failures), None), len(failures) < len(documents)
 
 
+async def publish_entries(publisher: Publisher, entries: Sequence[Document]) -> None:
+    """Publish what a message that is being handled made happen, before it is acknowledged.
+
+    Until this has succeeded the message comes again, so the entries need not be kept: whoever handles it must be able to
+    make the same ones again. Raises `Unavailable`.
+    """
+    gate = asyncio.Semaphore(PUBLISHING_AT_ONCE)
+
+    async def one(item: Document) -> None:
+        async with gate:
+            await publish_entry(publisher, item)
+
+    results = await asyncio.gather(*(attempt(one(item)) for item in entries))
+    for result in results:
+        if isinstance(result, Failure):
+            raise result.error
+
+
 async def publish_entry(publisher: Publisher, item: Document, key: Ed25519PrivateKey | None = None) -> None:
     """Publish one entry, signed with `key` where its topic wants it.
 

@@ -66,11 +66,11 @@ async def p1() -> AsyncIterator[Finding]:
                 left = await on.drained()
                 after = on.cpu()
                 each = {name: (after[name] - before[name]) * 1000 / mine.sent for name in after}
-                started = on.cpu()["mongo"] + other.cpu()
+                started = on.cpu()["database"] + other.cpu()
                 theirs = await run(
                     url, lambda: request(url, ITEM, {}), connections=CONNECTIONS, seconds=SECONDS
                 )
-                bare.append((on.cpu()["mongo"] + other.cpu() - started) * 1000 / theirs.sent)
+                bare.append((on.cpu()["database"] + other.cpu() - started) * 1000 / theirs.sent)
                 rounds.append((mine, theirs, left, each))
     rounds.sort(key=lambda one: one[0].per_second / one[1].per_second)
     mine, theirs, _, _ = rounds[len(rounds) // 2]

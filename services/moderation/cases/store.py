@@ -1,10 +1,11 @@
 """Cases in the store: one document per submission, changed by compare-and-set alone.
 
 Every method is one write of one document, which carries the audit entry, the applied event's id and the outgoing
-events with it. Applying the same event again, or an older one later, changes nothing.
+events with it. Applying the same event again, or an older one later, changes nothing. Only that a case was opened is not
+kept in it: the submission's event stays unacknowledged until that is published, and says it again when it comes again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -26,6 +27,7 @@ from shared.bus.told_again import tell_again
 from shared.events import (
     CASE_CHANGED,
     MODERATION_RECALLED,
+    CaseChanged,
     CaseState,
     DeliveryChanged,
     ModerationRecalled,
@@ -40,6 +42,7 @@ from shared.storage.document import Document
 from shared.storage.mongo import DUPLICATE_KEY, BulkWriteError, Collection, DuplicateKeyError
 
 SYSTEM: Final = "system"
+RECEIVED: Final = "received"
 WINDOW: Final = 64
 """Places among the decided ones that are read together."""
 MOST_WINDOWS: Final = 32
@@ -47,6 +50,8 @@ MOST_WINDOWS: Final = 32
 
 
 Nudge = Callable[[Collection, str], None]
+Publish = Callable[[Sequence[Document]], Awaitable[None]]
+"""Publishes entries of an outbox that no document keeps; raises `Unavailable`."""
 RECALLS: Final = UUID("c2a7f0d4-52f1-5b8e-9d63-0e8a41b7f213")
 """Namespace of the ids under which recalls are told again."""
 
@@ -75,8 +80,8 @@ class NotRecallable(Exception):
 class Cases:
     """The cases."""
 
-    def __init__(self, collection: Collection, books: Books, nudge: Nudge) -> None:
-        self.collection, self.books, self._nudge = collection, books, nudge
+    def __init__(self, collection: Collection, books: Books, nudge: Nudge, publish: Publish) -> None:
+        self.collection, self.books, self._nudge, self._publish = collection, books, nudge, publish
 
     async def prepare(self) -> None:
         """Make the indexes."""
@@ -152,9 +157,12 @@ class Cases:
             if {each["code"] for each in mistakes} != {DUPLICATE_KEY}:
                 raise
             refused = {each["index"] for each in mistakes}
-        for number, each in enumerate(arrivals):
-            if number not in refused:
-                self.nudge(each.event.subject_id)
+        opened = [
+            _opened(each.event, now, each.finding.classes, each.trace)
+            for number, each in enumerate(arrivals)
+            if number not in refused
+        ]
+        await self._publish(opened)
         return [each for number, each in enumerate(arrivals) if number in refused]
 
     async def open(
@@ -168,6 +176,11 @@ class Cases:
             if found is None:
                 if not await self._insert_all([arrival], now):
                     return
+            elif _opened_by(found, event):
+                first = chain.entry_of(found["audit"][0])
+                at, classes = datetime.fromisoformat(first.at), first.details["classes"]
+                await self._publish([_opened(event, at, classes, arrival.trace)])
+                return
             elif _known(found, event) or await self._revise(found, arrival, now):
                 return
             await race.lost()
@@ -477,7 +490,7 @@ def _known(found: Document, event: SubmissionReceived) -> bool:
 def _new(arrival: Arrival, place: Document, now: datetime) -> Document:
     """The document of a case that begins."""
     event, fields = arrival.event, _received(arrival, "screened")
-    document = {
+    return {
         "_id": event.subject_id,
         "version": 1,
         "fence": 0,
@@ -489,11 +502,31 @@ def _new(arrival: Arrival, place: Document, now: datetime) -> Document:
         "audit": [_received_entry(None, event, fields, now).document()],
         "unsealed": chain.mark_of(event.subject_id),
         "applied": [str(event.event_id)],
+        **embedded(),
     }
-    told = case_of(document).changed(
-        event_id=derived_id(event.event_id, "case_changed"), at=now, caused_by=event.event_id
+
+
+def _opened_by(found: Document, event: SubmissionReceived) -> bool:
+    """Whether the case began with this very event."""
+    return found["applied"][0] == str(event.event_id) and found["audit"][0]["action"] == RECEIVED
+
+
+def _opened(event: SubmissionReceived, at: datetime, classes: Sequence[str], trace: str | None) -> Document:
+    """What is published of a case that begins; the same whenever its event comes again."""
+    told = CaseChanged(
+        event_id=derived_id(event.event_id, "case_changed"),
+        occurred_at=at,
+        subject_id=event.subject_id,
+        version=1,
+        caused_by=event.event_id,
+        revision=event.revision,
+        state="screened",
+        classes=tuple(classes),
+        language=event.language,
+        country=event.country,
+        section=event.section,
     )
-    return {**document, **embedded(entry(CASE_CHANGED, told, arrival.trace))}
+    return entry(CASE_CHANGED, told, trace)
 
 
 def _received(arrival: Arrival, state: CaseState) -> Document:
@@ -527,7 +560,7 @@ def _received_entry(
         case=event.subject_id,
         at=now,
         actor=event.author_id,
-        action="received",
+        action=RECEIVED,
         content=digest(content, Plan()),
         details={"revision": event.revision, "classes": fields["classes"], "risk": fields["risk"]},
     )

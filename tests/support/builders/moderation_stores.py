@@ -1,5 +1,6 @@
 """The stores of moderation together, with time in the test's hands."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from services.moderation.queue.reader import Queue, ReviewerScope
 from services.moderation.screening.rules import Policy, assess
 from shared.events import BY_SUBJECT, Event, SubmissionReceived
 from shared.storage.clock import DatabaseClock
+from shared.storage.document import Document
 from shared.storage.mongo import Collection, Database
 from tests.support.builders.submissions import POLICY
 
@@ -45,17 +47,24 @@ class Stage:
     decisions: Decisions
     checkpoints: Checkpoints
     nudged: list[str] = field(default_factory=list)
+    published: list[Document] = field(default_factory=list)
+    """What was published without an outbox, as its entries; once for each event, as the broker keeps it."""
 
     @classmethod
     async def on(cls, database: Database, policy: Policy = POLICY) -> "Stage":
         nudged: list[str] = []
+        published: list[Document] = []
         clock = MovedClock(database)
 
         def nudge(_collection: Collection, case_id: str) -> None:
             nudged.append(case_id)
 
+        async def publish(entries: Sequence[Document]) -> None:
+            known = {each["event_id"] for each in published}
+            published.extend(each for each in entries if each["event_id"] not in known)
+
         books = Books(LaneBook(database["lanes"]), LaneBook(database["country_lanes"]))
-        cases = Cases(database["cases"], books, nudge)
+        cases = Cases(database["cases"], books, nudge, publish)
         await cases.prepare()
         queue = Queue(cases.collection, books)
         return cls(
@@ -67,6 +76,7 @@ class Stage:
             Decisions(cases, clock, policy, KEY),
             Checkpoints(database["seals"], cases.collection, clock, KEY),
             nudged,
+            published,
         )
 
     async def open(self, *events: SubmissionReceived) -> None:
@@ -82,10 +92,12 @@ class Stage:
         return await self.decisions.decide(token, decision, reader, fingerprint=print_)
 
     async def told(self, case_id: str) -> list[Event]:
-        """The events in a case's outbox, in their order."""
+        """What was published when a case was opened, and the events in its outbox, in their order."""
         found = await self.cases.collection.find_one({"_id": case_id})
         assert found is not None
-        return [BY_SUBJECT[each["subject"]].parse(each["body"].encode()) for each in found["outbox"]]
+        entries = [*self.published, *found["outbox"]]
+        events: list[Event] = [BY_SUBJECT[each["subject"]].parse(each["body"].encode()) for each in entries]
+        return [event for event in events if event.subject_id == case_id]
 
 
 def reader(person_id: str = "one", *, editor: bool = False, **scopes: frozenset[str]) -> ReviewerScope:

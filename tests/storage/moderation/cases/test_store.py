@@ -2,13 +2,23 @@
 
 import asyncio
 import itertools
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from services.moderation.cases.queue_positions import DECIDED
 from services.moderation.cases.rules import Decision, Edits
-from services.moderation.cases.store import MOST_WINDOWS, WINDOW, NotRecallable, NotReopenable
+from services.moderation.cases.store import (
+    MOST_WINDOWS,
+    WINDOW,
+    Arrival,
+    Cases,
+    NotRecallable,
+    NotReopenable,
+)
+from services.moderation.screening.rules import assess
 from shared.events import (
     CaseChanged,
     DeliveryChanged,
@@ -18,10 +28,12 @@ from shared.events import (
     SubmissionReceived,
     SubmissionWithdrawn,
 )
+from shared.failures import Unavailable
 from shared.identity.signing import verify
 from shared.identity.tokens import key_id
+from shared.storage.document import Document
 from tests.support.builders.moderation_stores import KEY, Stage, reader
-from tests.support.builders.submissions import NOW, photo, sensitive, submission
+from tests.support.builders.submissions import NOW, POLICY, photo, sensitive, submission
 
 
 def withdrawal(of: SubmissionReceived) -> SubmissionWithdrawn:
@@ -48,8 +60,38 @@ async def test_a_submission_opens_a_case_and_tells_so(stage: Stage) -> None:
     [told] = await stage.told(event.subject_id)
     assert isinstance(told, CaseChanged)
     assert (told.state, told.version, told.caused_by) == ("screened", 1, event.event_id)
-    assert stage.nudged == [event.subject_id]
     assert [each.id for each in await stage.cases.with_media("a" * 64)] == [event.subject_id]
+
+
+async def test_a_case_whose_opening_could_not_be_published_says_the_same_when_the_submission_comes_again(
+    stage: Stage,
+) -> None:
+    events = [sensitive(section="youth"), submission()]
+
+    async def away(_entries: Sequence[Document]) -> None:
+        text = "the broker"
+        raise Unavailable(text)
+
+    deaf = Cases(stage.cases.collection, stage.cases.books, lambda *_: None, away)
+    arrivals = [Arrival(event, assess(event, POLICY)) for event in events]
+    with pytest.raises(Unavailable):
+        await deaf.open_all(arrivals, now=await stage.clock.now())
+    held = await stage.claims.next(reader())
+    assert held is not None
+    assert await stage.told(held.case.id) != []  # what came after its opening does not wait for it
+
+    stage.clock.advance(timedelta(hours=1))
+    await stage.open_all(*events)
+
+    for event in events:
+        case = await stage.cases.get(event.subject_id)
+        assert case is not None
+        told = [each for each in await stage.told(event.subject_id) if each.version == 1]
+        began = datetime.fromisoformat(case.audit[0].at)
+        assert [(each.caused_by, each.occurred_at) for each in told] == [(event.event_id, began)]
+        assert [each.model_dump(include={"classes", "section", "language"}) for each in told] == [
+            {"classes": case.standing.classes, "section": event.section, "language": event.language}
+        ]
 
 
 async def test_the_text_is_kept_exactly(stage: Stage) -> None:
@@ -95,7 +137,6 @@ async def test_submissions_that_come_together_wait_in_their_order(stage: Stage) 
         wanted = [event.title for event in events if event.language == language]
         claims = [await stage.claims.next(reader(languages=frozenset({language}))) for _ in wanted]
         assert [claim.case.sent.title for claim in claims if claim] == wanted
-    assert set(stage.nudged) == {event.subject_id for event in events}
 
 
 async def test_several_revisions_that_come_together_end_with_the_highest(stage: Stage) -> None:
