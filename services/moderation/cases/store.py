@@ -508,7 +508,7 @@ def _new(arrival: Arrival, place: Document, now: datetime) -> Document:
 
 def _opened_by(found: Document, event: SubmissionReceived) -> bool:
     """Whether the case began with this very event."""
-    return found["applied"][0] == str(event.event_id) and found["audit"][0]["action"] == RECEIVED
+    return bool(found["applied"][0] == str(event.event_id) and found["audit"][0]["action"] == RECEIVED)
 
 
 def _opened(event: SubmissionReceived, at: datetime, classes: Sequence[str], trace: str | None) -> Document:
