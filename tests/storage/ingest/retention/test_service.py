@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, cast
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.ingest.people import codes
 from services.ingest.retention.jobs import retention_of
@@ -22,7 +23,7 @@ from services.ingest.validation.rules import Attachment, Draft
 from shared.bus.consuming import Publisher
 from shared.bus.outbox import Relay
 from shared.campaign.model import RetentionPeriods
-from shared.events import Attribution, Consent, Media, SubmissionReceived
+from shared.events import SUBMISSION_RECEIVED, Attribution, Consent, Media, SubmissionReceived
 from shared.failures import Failure, Unavailable, attempt
 from shared.retention.model import AS
 from shared.storage.document import Document
@@ -223,10 +224,12 @@ async def test_a_revision_goes_out_whole_before_it_is_taken(world: World) -> Non
             out.append({"subject": subject, "body": body})
             return 1
 
-    await Relay([world.submissions.collection], cast("Publisher", Taking())).drain()
+    key = Ed25519PrivateKey.generate()
+    await Relay([world.submissions.collection], cast("Publisher", Taking()), key).drain()
     assert await world.drain() == 1
     assert await world.left() == []
-    told_whole = SubmissionReceived.model_validate_json(out[0]["body"])
+    [body] = [each["body"] for each in out if each["subject"] == SUBMISSION_RECEIVED.subject]
+    told_whole = SubmissionReceived.model_validate_json(body)
     assert told_whole.title == "Gizli başlıq"
 
 
