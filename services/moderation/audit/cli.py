@@ -18,7 +18,8 @@ from services.moderation.audit.mark import FILE, UnsignedMark
 from services.moderation.audit.verify import Verdict
 from services.moderation.audit.verify import verify as verified
 from services.moderation.settings import ModerationSettings
-from shared.identity.tokens import key_id, public_keys, signing_key
+from shared.identity.key_rotation import believed
+from shared.identity.tokens import key_id, public_keys
 from shared.settings import SettingsError
 from shared.storage.command import DatabaseRefused, database_of
 from shared.storage.mongo import Database
@@ -93,7 +94,7 @@ def _keys(settings: ModerationSettings, given: Path | None) -> Mapping[str, Ed25
     if given is not None:
         try:
             found = public_keys(json.loads(given.read_text(encoding="utf-8")))
-        except (AttributeError, TypeError, ValueError):
+        except (AttributeError, RecursionError, TypeError, ValueError):
             found = {}
         if not found:
             raise AuditRefused(
@@ -104,8 +105,7 @@ def _keys(settings: ModerationSettings, given: Path | None) -> Mapping[str, Ed25
         raise AuditRefused(
             f"there is no key in {settings.keys}; name the running home with KONULLU_HOME, or give --keys"
         )
-    own = signing_key(settings.decision_key).public_key()
-    return {key_id(own): own}
+    return {key_id(each): each for each in believed(settings.decision_key)}
 
 
 def _run(work: Callable[[Database, ModerationSettings], Awaitable[Found]]) -> Found:

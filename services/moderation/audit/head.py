@@ -52,7 +52,7 @@ class Head:
         """The head in an exported file. Raises `HeadRefused`."""
         try:
             found = json.loads(text)
-        except ValueError:
+        except (RecursionError, ValueError):
             raise HeadRefused("it is no JSON") from None
         if not isinstance(found, dict) or sorted(found) != sorted(FIELDS) or found["about"] != ABOUT:
             raise HeadRefused(
