@@ -4,10 +4,20 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.text.addresses import web_address
+
+
+def _web(value: str) -> str:
+    web_address(value)
+    return value
+
+
 Port = Annotated[int, Field(ge=1024, le=65500)]
+WebAddress = Annotated[str, AfterValidator(_web)]
+"""Of http or https, with a host that there can be."""
 
 INGEST, MODERATION, PUBLISHER, METRICS = 1, 2, 3, 4
 NATS, MONGO = 10, 11
@@ -71,7 +81,7 @@ class Settings(BaseSettings):
     campaign_path: Path = Field(
         default=Path("deploy/campaign.yaml"), validation_alias=_env("KONULLU_CAMPAIGN")
     )
-    public: str | None = Field(default=None, validation_alias=_env("KONULLU_PUBLIC_URL"))
+    public: WebAddress | None = Field(default=None, validation_alias=_env("KONULLU_PUBLIC_URL"))
     nats: str | None = Field(default=None, validation_alias=_env("NATS_URL"))
     nats_credentials: Path | None = Field(default=None, validation_alias=_env("NATS_CREDENTIALS"))
     """An nkey seed file, where the broker asks for one."""
@@ -93,11 +103,13 @@ class Settings(BaseSettings):
         default=2 << 30, validation_alias=_env("KONULLU_STREAM_MAX_BYTES")
     )
     """Bytes that each stream may hold before publishers are pushed back."""
-    ingest: str | None = Field(default=None, validation_alias=_env("KONULLU_INGEST_URL"))
-    moderation: str | None = Field(default=None, validation_alias=_env("KONULLU_MODERATION_URL"))
-    publisher: str | None = Field(default=None, validation_alias=_env("KONULLU_PUBLISHER_URL"))
-    metrics: str | None = Field(default=None, validation_alias=_env("KONULLU_METRICS_URL"))
-    otlp_endpoint: str | None = Field(default=None, validation_alias=_env("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    ingest: WebAddress | None = Field(default=None, validation_alias=_env("KONULLU_INGEST_URL"))
+    moderation: WebAddress | None = Field(default=None, validation_alias=_env("KONULLU_MODERATION_URL"))
+    publisher: WebAddress | None = Field(default=None, validation_alias=_env("KONULLU_PUBLISHER_URL"))
+    metrics: WebAddress | None = Field(default=None, validation_alias=_env("KONULLU_METRICS_URL"))
+    otlp_endpoint: WebAddress | None = Field(
+        default=None, validation_alias=_env("OTEL_EXPORTER_OTLP_ENDPOINT")
+    )
     """Base address of an OTLP/HTTP receiver; absent means traces are not exported."""
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", validation_alias=_env("KONULLU_LOG_LEVEL")

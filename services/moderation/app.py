@@ -55,6 +55,7 @@ def policy_of(campaign: Campaign) -> Policy:
         limits.alt,
         limits.note,
         limits.hashtags,
+        campaign.countries,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from shared.text import hashtags
+from shared.text.addresses import web_address
 from shared.text.language_ranges import nearest
 from shared.text.registered import canonical_language, countries
 
@@ -36,8 +37,15 @@ def _hashtag(value: str) -> str:
 
 
 def _base_url(value: str) -> str:
-    if not value.startswith(("https://", "http://")) or value.endswith("/"):
-        message = f"{value!r} is no base URL; write https://host/path without a slash at the end"
+    try:
+        parts = web_address(value)
+    except ValueError as error:
+        # It may hold a password, which must not be shown.
+        shown = "this" if "@" in value else repr(value)
+        message = f"{shown} is no base URL: {error}; write https://host/path without a slash at the end"
+        raise ValueError(message) from error
+    if value.endswith("/") or parts.fragment or parts.geturl() != value:
+        message = f"{value!r} is no base URL; write https://host/path without a slash or # at the end"
         raise ValueError(message)
     return value
 

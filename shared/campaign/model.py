@@ -55,6 +55,10 @@ REQUIRED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "telegram": (("chat",), ("token",)),
 }
 """Per kind: keys and credentials without which it cannot work. Other kinds are checked by their adapters."""
+CALLED_AS_IT_IS = frozenset({"webhook"})
+"""Kinds whose `base_url` is the whole address; to that of others something is added, so it can have no query."""
+LARGEST_FILE = 1 << 50
+"""Bytes. Beyond any file that there is, and within what every part of the system can count."""
 
 
 NAME_CHARACTERS = 100
@@ -113,8 +117,8 @@ class Limits(_Part):
     note: Annotated[int, Field(ge=1)] = 2_000
     hashtags: Annotated[int, Field(ge=0)] = 20
     media: Annotated[int, Field(ge=0)] = 10
-    photo_bytes: Annotated[int, Field(ge=1)] = 40_000_000
-    video_bytes: Annotated[int, Field(ge=1)] = 2_147_483_648
+    photo_bytes: Annotated[int, Field(ge=1, le=LARGEST_FILE)] = 40_000_000
+    video_bytes: Annotated[int, Field(ge=1, le=LARGEST_FILE)] = 2_147_483_648
 
     @property
     def characters(self) -> int:
@@ -341,6 +345,9 @@ class Campaign(_Part):
                 for name in credentials
                 if name not in channel.credentials
             ]
+            if "?" in (channel.base_url or "") and channel.kind not in CALLED_AS_IT_IS:
+                text = f"the base_url of a {channel.kind} channel cannot have a ? in it; take it out from there on"
+                mistakes.append(((*where, "base_url"), text))
         return mistakes
 
     def _disguised(self) -> list[Mistake]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from pydantic import StringConstraints
@@ -31,3 +32,12 @@ def opened(cursor: str, *kinds: type[str] | type[int]) -> list[Any]:
     if not isinstance(parts, list) or [type(part) for part in parts] != list(kinds):
         raise CursorInvalid
     return parts
+
+
+def moment_of(text: str) -> datetime | None:
+    """The time (UTC) in a cursor or parameter; nothing where it says none, has no zone, or is in no year of UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -411,26 +411,34 @@ class Guard:
         self._verified[token] = (now, claims)
         return claims
 
-    def require(self, *roles: Role) -> Callable[[Request], Awaitable[Principal]]:
+    def require(self, *roles: Role) -> "Required":
         """A dependency for people with one of these roles (or one that implies it). Others get 403 `forbidden`."""
-
-        async def required(request: Request) -> Principal:
-            principal = await self.any(request)
-            if not principal.has(*roles):
-                wanted = " or ".join(roles)
-                raise Problem(
-                    403,
-                    "forbidden",
-                    f"This needs the role {wanted}; yours is {principal.role}. Ask an administrator.",
-                )
-            return principal
-
-        return required
+        return Required(self, roles)
 
     @property
-    def staff(self) -> Callable[[Request], Awaitable[Principal]]:
+    def staff(self) -> "Required":
         """Any role but volunteer."""
         return self.require(*STAFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """A FastAPI dependency that lets only people with one of these roles through."""
+
+    guard: Guard
+    roles: tuple[Role, ...]
+
+    async def __call__(self, request: Request) -> Principal:
+        """The person asking. Raises what `Guard.any` raises, and 403 `forbidden`."""
+        principal = await self.guard.any(request)
+        if not principal.has(*self.roles):
+            wanted = " or ".join(self.roles)
+            raise Problem(
+                403,
+                "forbidden",
+                f"This needs the role {wanted}; yours is {principal.role}. Ask an administrator.",
+            )
+        return principal
 
 
 async def _check_same_site(request: Request, cookie: str) -> None:

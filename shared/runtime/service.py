@@ -58,6 +58,7 @@ from shared.identity.tokens import Epochs, Guard, Keys
 from shared.observability.health import Health
 from shared.observability.logs import configure
 from shared.observability.telemetry import LOOP_LAG, READY, start_tracing
+from shared.runtime.openapi import described
 from shared.settings import Settings, SettingsError
 from shared.storage.mongo import Client, Collection, Database, connect
 
@@ -363,6 +364,7 @@ def create_app(process: Process) -> FastAPI:
 
     for router in process.parts.routers:
         app.include_router(router)
+    app.openapi = partial(described, app, app.openapi)  # type: ignore[method-assign]  # as FastAPI's own documentation does
     return app
 
 

@@ -1,12 +1,14 @@
 """Photos and videos for one page or one person: streamed, in ranges, and harmless to the browser."""
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, get_args
 
-from fastapi import Response
+from fastapi import Header, Response
 from fastapi.responses import StreamingResponse
 
-from shared.events import Media
+from shared.events import Media, MediaType
+from shared.http.models import refused
 from shared.http.problems import Problem
 from shared.storage.media import CLEAN, MediaStore
 
@@ -19,6 +21,17 @@ _HEADERS: Final = {
     "Cache-Control": "private, max-age=3600, immutable",
     "Accept-Ranges": "bytes",
 }
+Range = Annotated[str | None, Header(alias="Range", description="A part of it, as `bytes=0-1023`.")]
+"""The parameter of a route that gives out `clean_media`."""
+_CONTENT: Final[Mapping[str, Any]] = {
+    kind: {"schema": {"type": "string", "format": "binary"}} for kind in get_args(MediaType)
+}
+MEDIA_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "It, whole.", "content": _CONTENT},
+    206: {"description": "The part of it that `Range` asked for.", "content": _CONTENT},
+    **refused(416),
+}
+"""For the `responses` of a route that gives out `clean_media`."""
 
 
 def span(header: str | None, size: int) -> tuple[int, int] | None:

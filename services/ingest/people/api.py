@@ -1,11 +1,10 @@
 """The API of people: joining, recovery, sessions, and the keys by which others check tokens."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse
 
 from services.ingest.people.schemas import (
     RecoveryBody,
@@ -16,6 +15,7 @@ from services.ingest.people.schemas import (
 )
 from services.ingest.people.service import Opened, Sessions
 from services.ingest.rate_limits import RateLimits
+from shared.http.models import KeySetAnswer, refused
 from shared.http.origin import address_of
 from shared.identity.tokens import Guard, Principal, csrf_token, end_session, jwks, set_session
 
@@ -27,19 +27,19 @@ def routes(
     router = APIRouter(tags=["people"])
     asking = Annotated[Principal, Depends(guard.any)]
 
-    @router.post("/v1/volunteers", status_code=201)
+    @router.post("/v1/volunteers", status_code=201, responses=refused(429))
     async def join(body: VolunteerBody, request: Request) -> VolunteerAnswer:
         """Join as a volunteer. The recovery code is shown this once."""
         await limits.join(address_of(request))
         return _means(await sessions.register(body.newcomer()))
 
-    @router.post("/v1/recovery")
+    @router.post("/v1/recovery", responses=refused(401, 429))
     async def recover(body: RecoveryBody, request: Request) -> VolunteerAnswer:
         """Come back with a recovery code, which is then used up: the answer holds the next."""
         await limits.write(address_of(request))
         return _means(await sessions.recover(body.recovery_code, address_of(request)))
 
-    @router.post("/v1/sessions", status_code=201)
+    @router.post("/v1/sessions", status_code=201, responses=refused(401, 429))
     async def sign_in(body: SessionBody, request: Request, response: Response) -> SessionAnswer:
         """Open a session in the browser, with a token that belongs to none or a one-time link."""
         await limits.write(address_of(request))
@@ -74,10 +74,10 @@ def routes(
         """The session of this token was used elsewhere; the other services say so. 401 once it has ended."""
 
     @router.get("/.well-known/jwks.json")
-    async def keys() -> JSONResponse:
+    async def keys(response: Response) -> KeySetAnswer:
         """The public keys of tokens (RFC 7517)."""
-        document: dict[str, Any] = jwks(*public)
-        return JSONResponse(document, headers={"Cache-Control": "public, max-age=300"})
+        response.headers["Cache-Control"] = "public, max-age=300"
+        return KeySetAnswer.model_validate(jwks(*public))
 
     return router
 

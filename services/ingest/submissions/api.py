@@ -18,12 +18,14 @@ from services.ingest.submissions.schemas import (
 )
 from services.ingest.submissions.service import Receipt, SubmissionService
 from shared.events import as_utc
+from shared.http.cursors import moment_of
 from shared.http.json_body import json_body
+from shared.http.models import refused
 from shared.http.origin import address_of
 from shared.http.problems import Problem
 from shared.identity.tokens import Guard, Principal
 from shared.storage.media import MediaStore
-from shared.web.media import clean_media
+from shared.web.media import MEDIA_ANSWERS, Range, clean_media
 
 MOST_PER_PAGE: Final = 100
 
@@ -64,17 +66,22 @@ def routes(reception: SubmissionService, guard: Guard, limits: RateLimits, publi
         return Response(answer.model_dump_json(), status_code=202, media_type="application/json")
 
     router.add_api_route(
-        "", submit, methods=["POST"], status_code=202, route_class_override=_served_by(served)
+        "",
+        submit,
+        methods=["POST"],
+        status_code=202,
+        responses=refused(429),
+        route_class_override=_served_by(served),
     )
 
-    @router.post("/{submission_id}/revisions", status_code=202)
+    @router.post("/{submission_id}/revisions", status_code=202, responses=refused(429))
     async def revise(
         submission_id: str, body: SubmissionBody, author: writing, key: Key = None
     ) -> ReceiptAnswer:
         """Send the revision that a moderator asked for, whole, once per key."""
         return proof(await reception.revise(author, submission_id, key, body.draft()))
 
-    @router.post("/{submission_id}/withdrawal", status_code=202)
+    @router.post("/{submission_id}/withdrawal", status_code=202, responses=refused(429))
     async def withdraw(
         submission_id: str, author: writing, body: WithdrawalBody | None = None
     ) -> WithdrawalAnswer:
@@ -120,12 +127,10 @@ def media_routes(reception: SubmissionService, store: MediaStore, guard: Guard) 
     router = APIRouter(tags=["submissions"])
     asking = Annotated[Principal, Depends(guard.any)]
 
-    @router.get("/v1/media/{sha256}", response_class=Response)
-    async def media(sha256: str, request: Request, author: asking) -> Response:
+    @router.get("/v1/media/{sha256}", response_class=Response, responses=MEDIA_ANSWERS)
+    async def media(sha256: str, author: asking, part: Range = None) -> Response:
         """A photo or video of one's own submissions."""
-        return await clean_media(
-            store, await reception.own_media(author, sha256), request.headers.get("Range")
-        )
+        return await clean_media(store, await reception.own_media(author, sha256), part)
 
     return router
 
@@ -135,11 +140,8 @@ def place_of(after: str | None) -> tuple[datetime, str] | None:
     if after is None:
         return None
     at, _, submission_id = after.partition("~")
-    try:
-        place = datetime.fromisoformat(at)
-    except ValueError:
-        place = None
-    if place is None or place.tzinfo is None or not submission_id:
+    place = moment_of(at)
+    if place is None or not submission_id:
         raise Problem(
             422, "cursor_invalid", "Give as `after` what the last page gave as `next`, or leave it out."
         )

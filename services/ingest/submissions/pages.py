@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from services.ingest.rate_limits import RateLimits
 from services.ingest.submissions.portal import Portal
+from shared.http.cursors import moment_of
 from shared.http.origin import address_of
 from shared.identity.tokens import Guard, Principal
 from shared.web import Pages
@@ -62,7 +63,5 @@ def routes(portal: Portal, pages: Pages, guard: Guard, limits: RateLimits) -> AP
 def _place(after: str) -> tuple[datetime, str] | None:
     """Where a page of the list begins. What cannot be read begins at the top."""
     at, _, last = after.partition("~")
-    try:
-        return (datetime.fromisoformat(at), last) if last else None
-    except ValueError:
-        return None
+    moment = moment_of(at)
+    return (moment, last) if moment is not None and last else None

@@ -12,12 +12,11 @@ from email.utils import format_datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from services.ingest.uploads import telemetry
-from services.ingest.uploads.chunks import Incoming, Quarantine, conflict, too_long
+from services.ingest.uploads.chunks import CHECKSUM_MISMATCH, Incoming, Quarantine, conflict, too_long
 from services.ingest.uploads.protocol import (
     ALGORITHMS,
     Upload,
@@ -30,7 +29,9 @@ from services.ingest.uploads.protocol import (
     told_type,
     whole_number,
 )
+from services.ingest.uploads.schemas import UploadAnswer
 from services.ingest.uploads.store import Uploads
+from shared.http.models import refused
 from shared.http.problems import Problem
 from shared.identity.tokens import Guard, Principal
 from shared.storage.media import StorageFull
@@ -39,6 +40,54 @@ VERSION: Final = "1.0.0"
 EXTENSIONS: Final = "creation,creation-with-upload,termination,checksum,expiration"
 CONTENT_TYPE: Final = "application/offset+octet-stream"
 ONE: Final = "/{upload_id}"
+
+_PROTOCOL: Final = {
+    "name": "Tus-Resumable",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string", "enum": [VERSION]},
+}
+
+
+def _header(name: str, pattern: str, says: str, *, required: bool = False) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": pattern}
+    return {"name": name, "in": "header", "required": required, "schema": schema, "description": says}
+
+
+_BASE64: Final = "(?:[A-Za-z0-9+/]{4}){0,60}"
+_CHECKSUM: Final = _header(
+    "Upload-Checksum",
+    f"^(?:{'|'.join(ALGORITHMS)}) {_BASE64}$",
+    "An algorithm and the body's digest in Base64.",
+)
+_BYTES: Final = {"content": {CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+_CREATION: Final[dict[str, Any]] = {
+    "parameters": [
+        _PROTOCOL,
+        _header("Upload-Length", "^[0-9]{1,18}$", "How many bytes the file has.", required=True),
+        _header(
+            "Upload-Metadata",
+            f"^(?:[a-z]{{1,20}} {_BASE64}(?:,[a-z]{{1,20}} {_BASE64}){{0,5}})?$",
+            "Pairs of a key and a value in Base64, by commas: `filetype`, `filename`.",
+        ),
+        _CHECKSUM,
+    ],
+    "requestBody": _BYTES,
+}
+_APPENDING: Final[dict[str, Any]] = {
+    "parameters": [
+        _PROTOCOL,
+        _header(
+            "Upload-Offset", "^[0-9]{1,18}$", "At which byte of the file the body begins.", required=True
+        ),
+        _CHECKSUM,
+    ],
+    "requestBody": {**_BYTES, "required": True},
+}
+_ASKING: Final[dict[str, Any]] = {"parameters": [_PROTOCOL]}
+"""What the routes read from the request themselves, for OpenAPI."""
+_KNOWN: Final = refused(404, 410)
+_WRITING: Final = refused(408, 409, 410, 415, CHECKSUM_MISMATCH, 507)
 
 
 class TusRoute(APIRoute):
@@ -93,7 +142,13 @@ def routes(uploads: Uploads, quarantine: Quarantine, guard: Guard, limits: Uploa
         )
 
     @router.post("/", include_in_schema=False)
-    @router.post("", status_code=201)
+    @router.post(
+        "",
+        status_code=201,
+        response_class=Response,
+        openapi_extra=_CREATION,
+        responses={**_WRITING, **refused(412, 429)},
+    )
     async def create(request: Request, principal: person) -> Response:
         """Begin an upload, with its first bytes if the body carries them."""
         metadata, now = parse_metadata(request.headers.get("upload-metadata", "")), datetime.now(UTC)
@@ -120,7 +175,12 @@ def routes(uploads: Uploads, quarantine: Quarantine, guard: Guard, limits: Uploa
             status_code=201, headers={**_progress(upload, incoming.offset), "Location": below + upload.id}
         )
 
-    @router.head(ONE)
+    @router.head(
+        ONE,
+        response_class=Response,
+        openapi_extra=_ASKING,
+        responses={**_KNOWN, **refused(412)},
+    )
     async def progress(upload: mine) -> Response:
         """How far an upload has come."""
         headers = _progress(upload, upload.offset)
@@ -129,12 +189,13 @@ def routes(uploads: Uploads, quarantine: Quarantine, guard: Guard, limits: Uploa
             headers["Upload-Metadata"] = shown_metadata(upload.filetype)
         return Response(status_code=200, headers=headers)
 
-    @router.get(ONE)
-    async def state(upload: mine) -> JSONResponse:
+    @router.get(ONE, responses=_KNOWN)
+    async def state(upload: mine, response: Response) -> UploadAnswer:
         """What became of an upload: its state, and the refusal or the clean media."""
-        return JSONResponse(_state(upload), headers={"Cache-Control": "no-store"})
+        response.headers["Cache-Control"] = "no-store"
+        return UploadAnswer.of(upload)
 
-    @router.patch(ONE, status_code=204)
+    @router.patch(ONE, status_code=204, openapi_extra=_APPENDING, responses={**_WRITING, **refused(412)})
     async def append(request: Request, upload: mine) -> Response:
         """Bring the bytes from `Upload-Offset` on."""
         if request.headers.get("content-type", "") != CONTENT_TYPE:
@@ -153,7 +214,7 @@ def routes(uploads: Uploads, quarantine: Quarantine, guard: Guard, limits: Uploa
         await _receive(request, incoming, limits)
         return Response(status_code=204, headers=_progress(upload, incoming.offset))
 
-    @router.delete(ONE, status_code=204)
+    @router.delete(ONE, status_code=204, openapi_extra=_ASKING, responses={**_KNOWN, **refused(412)})
     async def terminate(upload: mine) -> Response:
         """End an upload and remove its bytes."""
         await uploads.terminate(upload, datetime.now(UTC))
@@ -206,17 +267,6 @@ def _progress(upload: Upload, offset: int) -> dict[str, str]:
     if upload.expires_at is not None:
         headers["Upload-Expires"] = format_datetime(upload.expires_at.astimezone(UTC), usegmt=True)
     return headers
-
-
-def _state(upload: Upload) -> dict[str, Any]:
-    return {
-        "upload_id": upload.id,
-        "state": upload.state,
-        "offset": upload.offset,
-        "length": upload.length,
-        "media": upload.media.model_dump(mode="json", exclude={"alt"}) if upload.media else None,
-        "refusal": {"code": upload.refusal.code, "detail": upload.refusal.detail} if upload.refusal else None,
-    }
 
 
 def _require_version(request: Request) -> None:

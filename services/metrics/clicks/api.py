@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.metrics.clicks.service import ShortLinks, Visit
 from shared.http.head import asked_method
+from shared.http.models import refused
 from shared.http.origin import address_of
 from shared.http.problems import Problem
 from shared.web.pages import Pages
@@ -23,7 +24,7 @@ def redirect_routes(links: ShortLinks, pages: Pages) -> APIRouter:
 
     router = APIRouter(route_class=answering_with(told))
 
-    @router.get("/r/{code:path}", status_code=302, response_class=Response)
+    @router.get("/r/{code:path}", status_code=302, response_class=Response, responses=refused(429))
     async def follow(code: str, request: Request) -> Response:
         """Lead on, and count one click of a person. Nothing about the person is kept."""
         host = address_of(request)

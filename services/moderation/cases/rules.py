@@ -77,7 +77,7 @@ class Edits:
     language: str | None = None
     hashtags: tuple[str, ...] | None = None
     alts: Mapping[str, str] | None = None
-    """Alternative texts by the media's SHA-256."""
+    """Alternative texts by the media's SHA-256, or by its place from 1 on: what is there twice has two places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +195,14 @@ def decide(
     editor: bool,
     now: datetime,
     policy: Policy,
+    country: str = "",
 ) -> Outcome:
-    """What becomes of a case, whose author `sent` this, when `actor` decides so. Raises `DecisionRefused`."""
+    """What becomes of a case of a country, whose author `sent` this, when `actor` decides so. Raises `DecisionRefused`."""
     _may(case, decision, actor=actor, editor=editor)
     _fits(decision, policy)
     classes = judge((), policy, (*case.classes, *decision.classes)).classes
     if decision.verdict == "approve":
-        return _approve(replace(case, classes=classes), decision, sent, actor, now, policy)
+        return _approve(replace(case, classes=classes), decision, sent, actor, now, policy, country)
     if decision.verdict == "escalate":
         return Outcome(
             "in_review",
@@ -217,16 +218,21 @@ def decide(
 
 
 def _approve(
-    case: Standing, decision: Decision, sent: Content, actor: str, now: datetime, policy: Policy
+    case: Standing,
+    decision: Decision,
+    sent: Content,
+    actor: str,
+    now: datetime,
+    policy: Policy,
+    country: str,
 ) -> Outcome:
     content = edited(case.content, decision.edits or Edits(), policy)
     plan = Plan(
         case.plan.channels if decision.channels is None else decision.channels,
         decision.publish_at or case.plan.publish_at,
     )
-    wording = Wording(
-        content.language, content.title, content.body, tuple(each.alt for each in content.media)
-    )
+    alts = tuple(each.alt for each in content.media)
+    wording = Wording(content.language, content.title, content.body, alts, country)
     classes = judge(read(wording, policy), policy, case.classes).classes
     hashed = digest(content, plan)
     standing = tuple(each for each in case.approvals if each.digest == hashed)
@@ -290,11 +296,12 @@ def _fits(decision: Decision, policy: Policy) -> None:
 
 def edited(content: Content, edits: Edits, policy: Policy) -> Content:
     """The content after a moderator's edits. Raises `DecisionRefused` when they break a limit."""
-    alts = dict(edits.alts or {})
-    if unknown := alts.keys() - {media.sha256 for media in content.media}:
-        raise DecisionRefused(
-            "unknown_media", f"{unknown.pop()} is not part of this submission.", "edits.alts"
-        )
+    alts: dict[int, str] = {}
+    for name, alt in (edits.alts or {}).items():
+        place, field = _place(name, content), f"edits.alts.{name}"
+        if place in alts:
+            raise DecisionRefused("ambiguous_media", f"{name} is named twice; keep one.", field)
+        alts[place] = _written(field, alt, policy.alt)
     title = content.title if edits.title is None else _written("edits.title", edits.title, policy.title)
     if is_blank(title):
         raise DecisionRefused("title_missing", "A title must remain.", "edits.title")
@@ -303,7 +310,6 @@ def edited(content: Content, edits: Edits, policy: Policy) -> Content:
             "not_text", "The title goes over several lines; write it on one.", "edits.title"
         )
     body = content.body if edits.body is None else _written("edits.body", edits.body, policy.body)
-    alts = {sha256: _written("edits.alts", alt, policy.alt) for sha256, alt in alts.items()}
     language = edits.language or content.language
     after = Content(
         title,
@@ -311,8 +317,8 @@ def edited(content: Content, edits: Edits, policy: Policy) -> Content:
         language,
         content.hashtags if edits.hashtags is None else without_repetition(edits.hashtags, language),
         tuple(
-            media.model_copy(update={"alt": alts[media.sha256]}) if media.sha256 in alts else media
-            for media in content.media
+            media.model_copy(update={"alt": alts[place]}) if place in alts else media
+            for place, media in enumerate(content.media, 1)
         ),
     )
     if len(after.hashtags) > policy.hashtags and edits.hashtags is not None:
@@ -320,6 +326,28 @@ def edited(content: Content, edits: Edits, policy: Policy) -> Content:
             "too_long", f"At most {policy.hashtags} hashtags are possible.", "edits.hashtags"
         )
     return after
+
+
+def media_names(content: Content) -> tuple[str, ...]:
+    """What an edit calls each photo or video: its SHA-256, or its place where it is there more than once."""
+    all_of_them = [media.sha256 for media in content.media]
+    return tuple(
+        sha256 if all_of_them.count(sha256) == 1 else str(place)
+        for place, sha256 in enumerate(all_of_them, 1)
+    )
+
+
+def _place(name: str, content: Content) -> int:
+    """The place, from 1, of the photo or video that an edit names by its place or its SHA-256."""
+    places = [place for place, media in enumerate(content.media, 1) if name in (media.sha256, str(place))]
+    if not places:
+        raise DecisionRefused("unknown_media", f"{name} is not part of this submission.", "edits.alts")
+    if len(places) > 1:
+        known = " or ".join(map(str, places))
+        raise DecisionRefused(
+            "ambiguous_media", f"{name} is there more than once; name it by its place, {known}.", "edits.alts"
+        )
+    return places[0]
 
 
 def _written(field: str, given: str, limit: int) -> str:

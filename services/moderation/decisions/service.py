@@ -120,6 +120,7 @@ class Decisions:
             editor=reader.editor,
             now=now,
             policy=self._policy,
+            country=case.country,
         )
         for language in (case.standing.content.language, outcome.content.language):
             if not reader.sees(case.country, language, case.section):
@@ -202,7 +203,8 @@ class Decisions:
         content = outcome.content
         alts = tuple(media.alt for media in content.media)
         kept = tuple(each for each in case.signals if not each.field)
-        return (*kept, *read(Wording(content.language, content.title, content.body, alts), self._policy))
+        wording = Wording(content.language, content.title, content.body, alts, case.country)
+        return (*kept, *read(wording, self._policy))
 
     async def _place(self, case: Case, outcome: Outcome, now: datetime) -> Document:
         """Where it goes from here: to the end of another lane, to the decided ones, or nowhere else."""

@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 from starlette.datastructures import FormData
 
-from services.moderation.cases.rules import Content, Decision, Edits
+from services.moderation.cases.rules import Content, Decision, Edits, media_names
 from services.moderation.decisions.service import fingerprint_of
 from shared.events import Country, Sha256
+from shared.http.models import StrictBody
 from shared.http.problems import Problem
 from shared.text import hashtags
 from shared.text.registered import canonical_language
@@ -43,16 +44,11 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Tag = Annotated[str, StringConstraints(max_length=35), AfterValidator(_tag)]
 Short = Annotated[str, StringConstraints(max_length=64)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+Place = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,2}$")]
 Hashtag = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_hashtag)]
 
 
-class Body(BaseModel):
-    """A body: unknown fields are mistakes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ClaimRequest(Body):
+class ClaimRequest(StrictBody):
     """Which case is wanted. Nothing given: the one that has waited longest."""
 
     languages: tuple[Tag, ...] | None = None
@@ -61,18 +57,18 @@ class ClaimRequest(Body):
     """This case and no other."""
 
 
-class EditsRequest(Body):
+class EditsRequest(StrictBody):
     """What to change before approving; what is absent stays as it is."""
 
     title: str | None = None
     body: str | None = None
     language: Tag | None = None
     hashtags: tuple[Hashtag, ...] | None = None
-    alts: dict[Sha256, str] | None = None
-    """Alternative texts by the photo's SHA-256."""
+    alts: Annotated[dict[Sha256 | Place, str], Field(max_length=100)] | None = None
+    """Alternative texts by the photo's SHA-256, or by its place: `1` is the first. What is there twice has two places."""
 
 
-class DecisionRequest(Body):
+class DecisionRequest(StrictBody):
     """A decision on the case that the token names."""
 
     claim_token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -104,20 +100,20 @@ class DecisionRequest(Body):
         return fingerprint_of(self.model_dump(mode="json"))
 
 
-class CaseRecallRequest(Body):
+class CaseRecallRequest(StrictBody):
     """Why everything published of a submission is to be removed."""
 
     reason: Reason
 
 
-class ManyRecallsRequest(Body):
+class ManyRecallsRequest(StrictBody):
     """Which submissions are to be taken back, or to stay after all, and why."""
 
     submission_ids: tuple[Short, ...] = Field(min_length=1, max_length=100)
     reason: Reason
 
 
-class ReopenRequest(Body):
+class ReopenRequest(StrictBody):
     """Why an approved submission is to be looked at again."""
 
     reason: Reason
@@ -153,9 +149,9 @@ def _edits(form: FormData, content: Content) -> dict[str, Any] | None:
         if tags != content.hashtags:
             edits["hashtags"] = tags
     alts = {
-        media.sha256: alt
-        for media in content.media
-        if (alt := _lines(str(form.get(f"alt-{media.sha256}", media.alt)))) != _lines(media.alt)
+        name: alt
+        for name, media in zip(media_names(content), content.media, strict=True)
+        if (alt := _lines(str(form.get(f"alt-{name}", media.alt)))) != _lines(media.alt)
     }
     if alts:
         edits["alts"] = alts

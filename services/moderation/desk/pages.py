@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from services.moderation.cases.model import Case
-from services.moderation.cases.rules import OPEN, Content, required
+from services.moderation.cases.rules import OPEN, Content, media_names, required
 from services.moderation.desk.diff import changes, marked
 from services.moderation.desk.forms import (
     CaseRecallRequest,
@@ -107,6 +107,7 @@ class Console:
             status_code=200 if problem is None else problem.status,
             case=case,
             content=content,
+            media=list(zip(media_names(content), content.media, strict=True)),
             open=case.standing.state in OPEN,
             claim=lease if holds else None,
             held=None if lease is None or holds else {"by": handle(lease.person_id), "until": lease.until},
@@ -187,7 +188,9 @@ class Console:
             body = decision_of(form, case.standing.content)
             await self.desk.decide(body.claim_token, body.decision, principal, fingerprint=body.fingerprint)
         except ValidationError as error:
-            problem = Problem(422, "invalid", error.errors()[0]["msg"], field="decision")
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"][:2])) if first["loc"][:1] == ("edits",) else "decision"
+            problem = Problem(422, "invalid", first["msg"].removeprefix("Value error, "), field=field)
             return await self.case(request, principal, case, problem=problem, given=form)
         except Problem as problem:
             if problem.status not in {409, 422}:
@@ -217,7 +220,8 @@ def _carried(form: FormData) -> list[tuple[str, str]]:
 def _written(form: FormData, content: Content) -> list[tuple[str, str]]:
     """What somebody wrote that is not there yet, by field."""
     there = {"title": content.title, "body": content.body, "hashtags": " ".join(content.hashtags), "note": ""}
-    there |= {f"alt-{media.sha256}": media.alt for media in content.media}
+    names = zip(media_names(content), content.media, strict=True)
+    there |= {f"alt-{name}": media.alt for name, media in names}
     return [
         (name, text)
         for name, old in there.items()
@@ -228,7 +232,10 @@ def _written(form: FormData, content: Content) -> list[tuple[str, str]]:
 
 def _field(problem: Problem) -> str:
     """The form's field that a refusal is about."""
-    return str(problem.extra.get("field") or "decision").replace(".", "-")
+    field = str(problem.extra.get("field") or "decision")
+    if field.startswith("edits.alts."):
+        return f"alt-{field.removeprefix('edits.alts.')}"
+    return field.replace(".", "-")
 
 
 def _version(slots: list[QueueEntry], now: datetime) -> str:

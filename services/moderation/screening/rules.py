@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Final, Literal
 
@@ -41,6 +42,8 @@ class Policy:
     note: int = 2_000
     hashtags: int = 20
     """Limits, in characters, and the number of hashtags."""
+    countries: tuple[str, ...] = ()
+    """Those that the campaign invites, whose telephone numbers are known as they are written there."""
 
     def reviewers(self, classes: Iterable[str]) -> int:
         """How many different people must approve what lies in these classes; one where there is none."""
@@ -86,6 +89,8 @@ class Wording:
     title: str
     body: str
     alts: tuple[str, ...] = ()
+    country: str = ""
+    """Where it comes from."""
 
     def fields(self) -> Iterator[tuple[str, str]]:
         """Each field's name with its text."""
@@ -111,6 +116,7 @@ def assess(submission: SubmissionReceived, policy: Policy) -> ScreeningFinding:
         submission.title,
         submission.body,
         tuple(media.alt for media in submission.media),
+        submission.country,
     )
     return judge((*_about(submission), *read(wording, policy)), policy)
 
@@ -136,7 +142,8 @@ def judge(signals: Iterable[Signal], policy: Policy, classes: Iterable[str] = ()
 def read(wording: Wording, policy: Policy) -> Iterator[Signal]:
     """What the words themselves show; asked again when a moderator edits them."""
     for name, text in wording.fields():
-        for look in (_personal, _order, _links):
+        yield from _personal(name, text, wording.country, policy)
+        for look in (_order, _links):
             yield from look(name, text)
         yield from _words(name, text, policy)
     yield from _script(wording)
@@ -166,8 +173,9 @@ def _alternatives(media: tuple[Media, ...]) -> Iterator[Signal]:
             yield Signal("alt_missing", "info", f"alt:{number}")
 
 
-PERSONAL: Final[tuple[tuple[str, Callable[[str], Iterator[texts.Found]]], ...]] = (
-    ("email", lambda text: texts.matches(texts.EMAIL, text)),
+Look = Callable[[texts.Digits], Iterator[texts.Found]]
+PERSONAL: Final[tuple[tuple[str, Look], ...]] = (
+    ("email", texts.emails),
     ("iban", texts.ibans),
     ("card", texts.cards),
     ("phone", texts.phones),
@@ -175,10 +183,12 @@ PERSONAL: Final[tuple[tuple[str, Callable[[str], Iterator[texts.Found]]], ...]] 
 """In this order: digits that are part of an account are no telephone number."""
 
 
-def _personal(name: str, text: str) -> Iterator[Signal]:
+def _personal(name: str, text: str, country: str, policy: Policy) -> Iterator[Signal]:
     taken: list[texts.Found] = []
-    for code, look in PERSONAL:
-        hits = (hit for hit in look(text) if all(hit.end <= t.start or t.end <= hit.start for t in taken))
+    ready = texts.Digits(text)
+    national: Look = partial(texts.national_phones, home=country, countries=policy.countries)
+    for code, look in (*PERSONAL, ("phone", national)):
+        hits = (hit for hit in look(ready) if all(hit.end <= t.start or t.end <= hit.start for t in taken))
         for hit in list(islice(hits, EACH)):
             taken.append(hit)
             yield _signal(code, "danger", name, hit, "personal_data")

@@ -3,12 +3,13 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
-from shared.text.folding import folded
+from shared.text.folding import as_ascii, folded
 from shared.text.language_ranges import primary, subtags
 from shared.text.plain_text import normal
 
@@ -113,6 +114,18 @@ def disguised(text: str) -> Iterator[Found]:
             yield found(text, match.start(), match.end())
 
 
+class Digits:
+    """A text made ready for looking for numbers and addresses, in whatever script they are written."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.plain, self._places = as_ascii(text)
+
+    def found(self, start: int, end: int) -> Found:
+        """What stands there, shown as it was written."""
+        return found(self.text, self._places[start], self._places[end - 1] + 1)
+
+
 # Every repetition that something must follow is bounded: without a bound, each character of a long run is a new start
 # from which the whole rest of the run is read again.
 _WORD: Final = r"[\w'-]{1,40}"
@@ -132,32 +145,81 @@ ADDRESS: Final = re.compile(
     r"|(?:calle|avenida|via|piazza|strada) \w{1,40}(?: \w{1,40})?,? \d{1,5}"
     r")(?!\w)"
 )
+NATIONAL: Final = re.compile(r"(?<![\w+.,-])\(?\d(?:[ ().\-/]{0,2}\d){6,14}(?!\w)")
+"""What may be a telephone number as it is written within a country."""
+NO_PHONE: Final = re.compile(
+    r"\d{1,2}[./ -]\d{1,2}[./ -](?:1[89]|20)\d\d|(?:1[89]|20)\d\d[./ -]\d{1,2}[./ -]\d{1,2}"
+    r"|(?:1[89]|20)\d\d ?[-/ ] ?(?:1[89]|20)\d\d|\d{1,3}(?:[ .]\d{3})?(?:[ .]000){2,4}"
+)
+"""Days, spans of years, and round numbers, which are none."""
+LOOKED_UP: Final = 10
+"""Candidates of one text that are compared with the forms of countries."""
 PHONE_DIGITS: Final = range(9, 16)
 CARD_DIGITS: Final = range(13, 20)
 
 
-def phones(text: str) -> Iterator[Found]:
+def phones(text: Digits) -> Iterator[Found]:
     """What looks like a telephone number written for calling: a +, 00 or 0 and nine to fifteen digits."""
-    for match in PHONE.finditer(text):
+    for match in PHONE.finditer(text.plain):
         if sum(c.isdigit() for c in match.group()) in PHONE_DIGITS:
-            yield found(text, match.start(), match.end())
+            yield text.found(match.start(), match.end())
 
 
-def ibans(text: str) -> Iterator[Found]:
+def national_phones(text: Digits, home: str, countries: Sequence[str]) -> Iterator[Found]:
+    """Numbers as people write them within a country: any way for mobile numbers of `home`, else as the country does."""
+    for match in islice(NATIONAL.finditer(text.plain), LOOKED_UP):
+        written = match.group()
+        if NO_PHONE.fullmatch(written) is None and any(
+            _is_number(written, country, home=country == home)
+            for country in {home: None} | dict.fromkeys(countries)
+        ):
+            yield text.found(match.start(), match.end())
+
+
+def _is_number(written: str, country: str, *, home: bool) -> bool:
+    import phonenumbers  # noqa: PLC0415 - three megabytes that a process needs once something looks like a number
+
+    try:
+        number = phonenumbers.parse(written, country)
+    except phonenumbers.NumberParseException:
+        return False
+    if not phonenumbers.is_valid_number_for_region(number, country):
+        return False
+    mobile = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
+    if home and phonenumbers.number_type(number) in mobile:
+        return True
+    formats = (phonenumbers.PhoneNumberFormat.NATIONAL, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    forms = [_groups(phonenumbers.format_number(number, each)) for each in formats]
+    groups = _groups(written)
+    return len(groups) > 1 and groups in (forms[0], forms[1][1:])
+
+
+def _groups(written: str) -> list[str]:
+    """The digits of a number as they stand together."""
+    return re.findall(r"\d+", written)
+
+
+def ibans(text: Digits) -> Iterator[Found]:
     """Bank accounts whose check digits are right (ISO 13616)."""
-    for match in IBAN.finditer(text):
+    for match in IBAN.finditer(text.plain):
         plain = re.sub(r"\s", "", match.group())
         digits = "".join(str(int(c, 36)) for c in plain[4:] + plain[:4])
         if int(digits) % 97 == 1:
-            yield found(text, match.start(), match.end())
+            yield text.found(match.start(), match.end())
 
 
-def cards(text: str) -> Iterator[Found]:
+def cards(text: Digits) -> Iterator[Found]:
     """Payment cards whose check digit is right (Luhn)."""
-    for match in CARD.finditer(text):
+    for match in CARD.finditer(text.plain):
         digits = [int(c) for c in match.group() if c.isdigit()]
         if len(digits) in CARD_DIGITS and _luhn(digits) and len(set(digits)) > 1:
-            yield found(text, match.start(), match.end())
+            yield text.found(match.start(), match.end())
+
+
+def emails(text: Digits) -> Iterator[Found]:
+    """Addresses for e-mail."""
+    for match in EMAIL.finditer(text.plain):
+        yield text.found(match.start(), match.end())
 
 
 def _luhn(digits: list[int]) -> bool:

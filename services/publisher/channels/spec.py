@@ -7,8 +7,10 @@ from typing import Annotated, Any, Final, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from services.publisher.channels.http_client import Timeouts
+from services.publisher.channels.pasted_links import Locate, one_address
 from services.publisher.channels.port import Capabilities, Channel, OwnSite
 from shared.campaign.model import ChannelEntry as Entry
+from shared.events import Snapshot
 from shared.storage.media import MediaStore
 
 _USUAL: Final = Timeouts()
@@ -62,6 +64,11 @@ class CallOptions(Options):
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
+def one_place(_: Snapshot, __: Entry | None) -> int:
+    """Of kinds where a delivery is one post."""
+    return 1
+
+
 @dataclass(frozen=True, slots=True)
 class Order(Generic[OptionsT]):
     """A channel to be built: its entry in the campaign file, with everything looked up that it names."""
@@ -84,6 +91,10 @@ class ChannelSpec(Generic[OptionsT]):
     """Raises `ValueError` with a sentence for an entry with which it cannot work."""
     public_url: Callable[[Entry, str], str | None]
     """Where people find the channel, by its entry and the campaign's public address; `None` where nobody can tell."""
+    locate: Locate = one_address
+    """What the addresses mean to its adapter at which a person saw a delivery: the rule for links of this kind."""
+    places: Callable[[Snapshot, Entry | None], int] = one_place
+    """How many addresses a delivery of this content has: an album may have one for each of its pictures."""
     needs: tuple[str, ...] = ()
     """Names of the credentials without which it cannot work."""
     replaces_in_place: bool = False

@@ -367,7 +367,7 @@ def _resolved(delivery: Delivery, word: Resolved, now: datetime, rules: Rules) -
     removal = delivery.retired is not None and delivery.remote_id is not None
     match (delivery.state, word.outcome):
         case ("needs_human", "posted"):
-            remote_id = delivery.remote_id or word.url or delivery.id
+            remote_id = delivery.remote_id or word.remote_id or word.url or delivery.id
             return _posted(delivery, now, rules, remote_id, word.url, attempts)
         case ("needs_human" | "residue", "absent") if removal or delivery.state == "residue":
             proof = f"{word.by} looked and found nothing"

@@ -124,6 +124,8 @@ class Resolved:
     outcome: Literal["posted", "absent", "cancelled"]
     by: str
     url: str | None = None
+    remote_id: str | None = None
+    """What the address means to the channel's adapter."""
 
 
 @dataclass(frozen=True, slots=True)

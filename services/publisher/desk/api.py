@@ -13,6 +13,7 @@ from services.publisher.desk.schemas import (
     RecallAnswer,
 )
 from services.publisher.desk.service import EditorialService, sees
+from shared.http.models import refused
 from shared.identity.tokens import Guard, Principal
 
 
@@ -28,7 +29,7 @@ def routes(editors: EditorialService, guard: Guard) -> APIRouter:
         """The campaign's channels with their address, health and budget."""
         return ChannelsAnswer(items=await editors.shown_channels())
 
-    @router.get("/v1/deliveries")
+    @router.get("/v1/deliveries", responses=refused(404))
     async def deliveries(
         who: Staff, submission_id: Annotated[str, Query(min_length=1, max_length=100)]
     ) -> PublicationAnswer:
@@ -52,10 +53,10 @@ def routes(editors: EditorialService, guard: Guard) -> APIRouter:
     @router.post("/v1/deliveries/{delivery_id}/resolution")
     async def resolve(delivery_id: str, body: Resolution, who: Desk) -> DeliveryAnswer:
         """Settle a delivery whose outcome nobody but a person can find out."""
-        delivery = await editors.resolve(delivery_id, body.outcome, body.url, who)
+        delivery = await editors.resolve(delivery_id, body.outcome, body.links, who)
         return DeliveryAnswer.of(delivery, editors.public_url)
 
-    @router.post("/v1/recalls", status_code=202)
+    @router.post("/v1/recalls", status_code=202, responses=refused(404))
     async def recall(body: RecallRequest, who: Editor) -> RecallAnswer:
         """Take a submission back from every channel; the deliveries show how far it is, with proof."""
         found = await editors.recall(body.submission_id, body.reason, who)

@@ -2,17 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
-Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2000)]
+from shared.http.models import StrictBody
+
+Link = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
-_URL, _REASON = TypeAdapter(Url), TypeAdapter(Reason)
-
-
-def url_in(text: str) -> str | None:
-    """The address that somebody pasted; `None` for none. Raises `ValueError` for what is no address."""
-    return _URL.validate_python(text.strip()) if text.strip() else None
+_REASON = TypeAdapter(Reason)
 
 
 def is_reason(text: str) -> bool:
@@ -24,19 +21,22 @@ def is_reason(text: str) -> bool:
     return True
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Resolution(_Form):
+class Resolution(StrictBody):
     """What a person found out about a delivery."""
 
     outcome: Literal["posted", "absent", "cancelled"]
-    url: Url | None = None
-    """Where it can be seen, if it is there."""
+    url: Link | None = None
+    """Where it can be seen, if it is there: its link as the channel's own pages and applications give it."""
+    urls: tuple[Link, ...] = Field(default=(), max_length=20)
+    """The same for what consists of several posts, such as an album of photos: the link of each."""
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*([self.url] if self.url else ()), *self.urls)
 
 
-class RecallRequest(_Form):
+class RecallRequest(StrictBody):
     """A submission to take back."""
 
     submission_id: Annotated[str, Field(min_length=1, max_length=100)]

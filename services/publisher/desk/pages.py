@@ -13,10 +13,11 @@ from services.publisher.deliveries.documents import FOR_A_PERSON
 from services.publisher.deliveries.model import Delivery
 from services.publisher.deliveries.publication import Publication
 from services.publisher.deliveries.short_links import short_link
-from services.publisher.desk.forms import is_reason, url_in
+from services.publisher.desk.forms import is_reason
 from services.publisher.desk.service import EditorialService, sees
 from shared.campaign.model import Campaign
 from shared.events import DeliveryState
+from shared.http.problems import Problem
 from shared.http.redirects import see_other
 from shared.identity.tokens import Guard, Principal
 from shared.web import Pages
@@ -46,6 +47,8 @@ class DeliveryRow:
     delivery: Delivery
     title: str
     short_link: str
+    places: int
+    """How many addresses say where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,10 @@ class Typed:
     """It is the recall's form."""
     reason: str = ""
     confirmed: bool = False
-    urls: Mapping[str, str] = field(default_factory=dict)
-    """Addresses that are none, by delivery."""
+    urls: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Addresses that do not say where it is, by delivery."""
+    trouble: str = ""
+    """What is wrong with them, as `LinkRefused` says it."""
 
 
 class Desk:
@@ -90,14 +95,17 @@ class Desk:
             delivery_id: str,
             who: Editor,
             outcome: Annotated[Literal["posted", "absent", "cancelled"], Form()],
-            url: Annotated[str, Form(max_length=10_000)] = "",
+            url: Annotated[list[str] | None, Form(max_length=20)] = None,
         ) -> Response:
+            links = [link for each in url or () for link in each.split()]
             try:
-                address = url_in(url)
-            except ValueError:
+                delivery = await self._editors.resolve(delivery_id, outcome, links, who)
+            except Problem as problem:
+                if problem.code != "link_invalid":
+                    raise
                 found = await self._editors.publication_of(delivery_id, who)
-                return self._submission(request, found, Typed(urls={delivery_id: url}))
-            delivery = await self._editors.resolve(delivery_id, outcome, address, who)
+                typed = Typed(urls={delivery_id: url or ()}, trouble=str(problem.extra["reason"]))
+                return self._submission(request, found, typed)
             return self._to(delivery.submission_id)
 
         @router.post(f"{self._mount}/recalls")
@@ -160,6 +168,7 @@ class Desk:
                 each,
                 publication.snapshot_of(each).title,
                 short_link(self._editors.public_url, each.id),
+                self._editors.places_of(publication, each),
             )
             for each in publication.deliveries
             if states is None or each.state in states

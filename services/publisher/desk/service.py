@@ -1,11 +1,13 @@
 """What editors can do, whichever way they come: the calls that the API and the pages share."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
-from services.publisher.channels.port import Capabilities, Channel
+from services.publisher.channels.pasted_links import LinkRefused, PastedLinks, one_address
+from services.publisher.channels.port import Capabilities, Channel, Posted
+from services.publisher.channels.registry import SPECS
 from services.publisher.deliveries import telemetry
 from services.publisher.deliveries.documents import FOR_A_PERSON
 from services.publisher.deliveries.model import Delivery, Refused, Rules
@@ -18,6 +20,7 @@ from services.publisher.desk.schemas import ChannelAnswer
 from services.publisher.dispatch.health import Checkup
 from services.publisher.dispatch.rate_limit_store import Accounts
 from shared.campaign.model import ChannelEntry
+from shared.http.cursors import moment_of
 from shared.http.problems import Problem
 from shared.http.shared_limits import SharedLimiter
 from shared.identity.tokens import Principal
@@ -72,15 +75,21 @@ class EditorialService:
         self,
         delivery_id: str,
         outcome: Literal["posted", "absent", "cancelled"],
-        url: str | None,
+        links: Sequence[str],
         who: Principal,
     ) -> Delivery:
-        """What a person found out about a delivery that waits for one. Raises 404, 403 and 409."""
+        """What a person found out about a delivery that waits for one, and where they saw it.
+
+        Raises 404, 403, 409, and 422 `link_invalid` with the `reason` of `LinkRefused`.
+        """
         publication = await self.publication_of(delivery_id, who)
         delivery = found(publication, delivery_id)
+        where = self._located(publication, delivery, links) if links and outcome == "posted" else None
         channel = self.channels.get(delivery.channel)
         rules = Rules(GONE_CHANNEL if channel is None else channel.capabilities, pace=self.pace)
-        happening = Resolved(outcome, who.person_id, url)
+        happening = Resolved(outcome, who.person_id)
+        if where is not None:
+            happening = replace(happening, url=where.url, remote_id=where.remote_id)
 
         def step(known: Publication) -> Publication | Refused:
             now = self.clock()
@@ -92,6 +101,21 @@ class EditorialService:
             return await self._resolved_before(publication.submission_id, delivery_id, outcome)
         telemetry.resolved(delivery_id, outcome, who.person_id)
         return found(done, delivery_id)
+
+    def places_of(self, publication: Publication, delivery: Delivery) -> int:
+        """How many addresses say where the whole delivery is."""
+        spec = SPECS.get(delivery.kind)
+        entry = self.entries.get(delivery.channel)
+        return 1 if spec is None else spec.places(publication.snapshot_of(delivery), entry)
+
+    def _located(self, publication: Publication, delivery: Delivery, links: Sequence[str]) -> Posted:
+        spec = SPECS.get(delivery.kind)
+        locate = one_address if spec is None else spec.locate
+        snapshot, entry = publication.snapshot_of(delivery), self.entries.get(delivery.channel)
+        try:
+            return locate(PastedLinks(links, snapshot, entry))
+        except LinkRefused as refused:
+            raise Problem(422, "link_invalid", str(refused), reason=refused.code) from refused
 
     async def _resolved_before(self, submission_id: str, delivery_id: str, outcome: str) -> Delivery:
         delivery = found(await self.deliveries.read(submission_id), delivery_id)
@@ -157,10 +181,7 @@ class EditorialService:
 
 def _opened(cursor: str) -> tuple[datetime, str]:
     moment, _, submission_id = cursor.partition("/")
-    try:
-        since = datetime.fromisoformat(moment).astimezone(UTC)
-    except (ValueError, OverflowError):
-        since = None
+    since = moment_of(moment)
     if since is None or not submission_id:
         raise Problem(
             422, "invalid_cursor", "This cursor is not one that `next` gave; leave it out to begin anew."

@@ -13,6 +13,7 @@ POLICY = Policy(
     {each["id"]: ClassRule(each["id"], 2, blur=each["id"] in {"graphic", "victims"}) for each in CLASSES},
     frozenset(REASONS),
     frozenset({"site", "tg"}),
+    countries=("AZ", "US", "NO"),
 )
 
 

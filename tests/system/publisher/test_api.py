@@ -33,6 +33,7 @@ from tests.servers.faults import Fault
 from tests.servers.plain import Incoming, PlainServer, Reply
 from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.webhook import SECRET, WebhookServer
+from tests.support.builders.posts import stored
 from tests.support.builders.publications import NOON, approval_of
 from tests.support.processes import within
 from tests.support.running import Running, provisioned, running, settings_for
@@ -312,6 +313,47 @@ async def test_a_person_settles_what_telegram_did_not_answer(house: House) -> No
     assert (await house.post(resolution, body)).status_code == 200
     late = await house.post(resolution, {"outcome": "absent"})
     assert (late.status_code, late.json()["type"]) == (409, "urn:konullu:problem:not_waiting")
+    assert len(house.telegram.timeline()) == 1
+
+
+async def test_an_album_that_a_person_found_is_taken_back_whole(house: House) -> None:
+    store = MediaStore(house.settings.media_url)
+    pictures = [await stored(store, colour=colour) for colour in ("red", "green", "blue")]
+    house.telegram.faults.script.append(Fault("reset_after"))
+    submission = str(uuid4())
+    await house.decided(submission, channels=("tg",), media=tuple(pictures))
+    await until(lambda: house.states(submission), {"tg": "needs_human"})
+    delivery = (await house.deliveries(submission))["tg"]["delivery_id"]
+    resolution = f"/v1/deliveries/{delivery}/resolution"
+    [album] = house.telegram.timeline()
+    links = [f"t.me/voices/{number}?single" for number in album["message_ids"]]
+
+    for missing in (links[:1], links[:2], [links[0], links[0], links[1]], ["t.me/voices"], ["//[foo"]):
+        answer = await house.post(resolution, {"outcome": "posted", "urls": missing})
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:konullu:problem:link_invalid"), (
+            answer.text
+        )
+    one = await house.post(resolution, {"outcome": "posted", "url": links[0]})
+    assert "the link of each" in one.json()["detail"]
+    done = await house.post(resolution, {"outcome": "posted", "url": links[0], "urls": links[1:]})
+    assert (done.status_code, done.json()["url"]) == (200, f"https://t.me/voices/{album['message_ids'][0]}")
+
+    await house.post("/v1/recalls", {"submission_id": submission, "reason": "a mistake"})
+    await until(lambda: house.states(submission), {"tg": "removed"})
+    assert house.telegram.timeline() == []
+
+
+async def test_of_what_a_person_found_and_did_not_say_where_a_residue_is_left(house: House) -> None:
+    house.telegram.faults.script.append(Fault("reset_after"))
+    submission = str(uuid4())
+    await house.decided(submission, channels=("tg",))
+    await until(lambda: house.states(submission), {"tg": "needs_human"})
+    delivery = (await house.deliveries(submission))["tg"]["delivery_id"]
+
+    await house.post(f"/v1/deliveries/{delivery}/resolution", {"outcome": "posted"})
+    await house.post("/v1/recalls", {"submission_id": submission, "reason": "a mistake"})
+
+    await until(lambda: house.states(submission), {"tg": "residue"})
     assert len(house.telegram.timeline()) == 1
 
 

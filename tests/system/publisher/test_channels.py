@@ -338,6 +338,22 @@ async def test_an_album_shows_every_picture_as_it_was_approved(
     assert telegram.timeline() == []
 
 
+async def test_an_album_of_which_one_link_is_known_is_never_said_to_be_removed(
+    telegram: TelegramServer, chat: Telegram, media: MediaStore
+) -> None:
+    pictures = tuple([await stored(media, colour=colour) for colour in ("red", "green", "blue")])
+    delivery = post(media=pictures)
+    posted = await chat.commit(delivery, {})
+    assert isinstance(posted, Posted)
+    assert posted.url is not None
+
+    left = await chat.remove(delivery, posted.url)
+
+    assert isinstance(left, Residue)
+    assert "one of 3 messages" in left.detail
+    assert len(telegram.timeline()[0]["message_ids"]) == 2
+
+
 @pytest.mark.parametrize(
     ("language", "body"),
     [

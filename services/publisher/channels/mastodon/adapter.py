@@ -8,11 +8,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from services.publisher.channels.http_client import TOO_MANY, Wire, WireAnswer, retry_after, within_reason
+from services.publisher.channels.mastodon.links import status_id
 from services.publisher.channels.mastodon.message import CHARACTERS, idempotency_key, status_for
 from services.publisher.channels.port import (
     Absent,
@@ -223,15 +223,6 @@ class Mastodon:
         body = answer.json()
         said = body.get("error") if isinstance(body, Mapping) else None
         return self._wire.scrub(f"{answer.status} {said or ''}".strip())
-
-
-def status_id(text: str) -> str | None:
-    """The status' number in a remote id, or in any of its public addresses; `None` when there is none."""
-    try:
-        segments = [each for each in urlsplit(text).path.split("/") if each.isascii() and each.isdigit()]
-    except ValueError:
-        return None
-    return segments[-1] if segments else None
 
 
 def _posted(status: Any) -> Posted | None:

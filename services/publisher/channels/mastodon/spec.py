@@ -7,6 +7,7 @@ from pydantic import Field
 
 from services.publisher.channels.http_client import Wire
 from services.publisher.channels.mastodon.adapter import CAPABILITIES, Mastodon
+from services.publisher.channels.mastodon.links import locate
 from services.publisher.channels.mastodon.message import CHARACTERS
 from services.publisher.channels.port import Channel
 from services.publisher.channels.spec import CallOptions, ChannelSpec, Order
@@ -45,5 +46,6 @@ SPEC: Final = ChannelSpec(
     options=MastodonOptions,
     build=_build,
     public_url=lambda entry, _: entry.base_url,
+    locate=locate,
     needs=("token",),
 )

@@ -39,6 +39,7 @@ from services.publisher.channels.port import (
     Sample,
     Unknown,
 )
+from services.publisher.channels.telegram.links import RemoteId
 from services.publisher.channels.telegram.message import (
     ALBUM,
     CALLS_PER_SECOND,
@@ -48,6 +49,7 @@ from services.publisher.channels.telegram.message import (
     BotCall,
     TelegramUpload,
     call_for,
+    messages_of,
 )
 from shared.failures import Unavailable
 from shared.storage.media import CLEAN, MediaStore, StorageFull
@@ -86,28 +88,6 @@ class TelegramRefusal:
     description: str
     retry_after: float | None
     migrated_to: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteId:
-    """Where a delivery lies: its chat and all its messages. Kept as `<chat>/<id>,<id>`."""
-
-    chat: str
-    messages: tuple[int, ...]
-
-    def __str__(self) -> str:
-        return f"{self.chat}/{','.join(map(str, self.messages))}"
-
-    @classmethod
-    def parse(cls, text: str) -> "RemoteId | None":
-        """The id in `text`, or in a `t.me` address that a person gave; `None` when it is neither."""
-        chat, _, messages = text.removeprefix("https://t.me/").rpartition("/")
-        if text.startswith("https://t.me/"):
-            chat = f"-100{chat.removeprefix('c/')}" if chat.startswith("c/") else f"@{chat}"
-        ids = messages.split(",")
-        if not chat or not all(each.isascii() and each.isdigit() for each in ids):
-            return None
-        return cls(chat, tuple(int(each) for each in ids))
 
 
 class Telegram:
@@ -171,7 +151,7 @@ class Telegram:
         """Telegram has no way to read a message again."""
         return Unknown("no_read_back", "Telegram cannot be asked for a message.")
 
-    async def remove(self, post: Post, remote_id: str) -> Removed | Residue | NotSent | Unknown:  # noqa: ARG002
+    async def remove(self, post: Post, remote_id: str) -> Removed | Residue | NotSent | Unknown:
         """Delete every message of it, and delete again to see that nothing is left."""
         where = RemoteId.parse(remote_id)
         if where is None:
@@ -179,6 +159,12 @@ class Telegram:
         for message in where.messages:
             if (trouble := await self._delete(where, message)) is not None:
                 return trouble
+        whole = messages_of(post.snapshot, self._video_bytes)
+        if _is_link(remote_id) and len(where.messages) < whole:
+            return Residue(
+                f"{where} is gone, but it is one of {whole} messages, and nobody told which the others are; "
+                "somebody has to delete them in the chat."
+            )
         return Removed(f"deleteMessage for {where} answered that there is nothing to delete")
 
     async def sample(self, post: Post, remote_id: str) -> Sequence[Sample]:  # noqa: ARG002
@@ -295,3 +281,8 @@ class Telegram:
         if name is None and where.startswith("-100"):
             url = f"https://t.me/c/{where.removeprefix('-100')}/{ids[0]}"
         return Posted(str(RemoteId(where, ids)), url)
+
+
+def _is_link(remote_id: str) -> bool:
+    """Whether it is a link as somebody pasted it, of which it was not asked yet whether it names every message."""
+    return "://" in remote_id

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from services.publisher.channels.port import Post
 from services.publisher.rendering.text import Rendered, caption, utf16_units
-from shared.events import Media
+from shared.events import Media, Snapshot
 
 TEXT_UNITS = 4096
 CAPTION_UNITS = 1024
@@ -61,9 +61,19 @@ def fits(media: Media, video_bytes: int = VIDEO_BYTES) -> bool:
     )
 
 
+def shown_media(snapshot: Snapshot, video_bytes: int = VIDEO_BYTES) -> tuple[Media, ...]:
+    """The photos and videos that are shown in the chat itself."""
+    return tuple(item for item in snapshot.media if fits(item, video_bytes))[:ALBUM]
+
+
+def messages_of(snapshot: Snapshot, video_bytes: int = VIDEO_BYTES) -> int:
+    """How many messages it becomes: an album has one for each photo and video."""
+    return max(1, len(shown_media(snapshot, video_bytes)))
+
+
 def call_for(post: Post, chat: str, *, video_bytes: int = VIDEO_BYTES) -> BotCall:
     """The one call that shows `post` in `chat`."""
-    media = tuple(item for item in post.snapshot.media if fits(item, video_bytes))[:ALBUM]
+    media = shown_media(post.snapshot, video_bytes)
     left_out = len(media) < len(post.snapshot.media)
     limit = CAPTION_UNITS if media else TEXT_UNITS
     text = caption(post.snapshot, post.short_link, limit=limit, measure=utf16_units, cut=left_out)

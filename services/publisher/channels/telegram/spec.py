@@ -5,11 +5,14 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from services.publisher.channels.http_client import Wire
-from services.publisher.channels.port import Channel
+from services.publisher.channels.pasted_links import PastedLinks
+from services.publisher.channels.port import Channel, Posted
 from services.publisher.channels.spec import CallOptions, ChannelSpec, Order
 from services.publisher.channels.telegram.adapter import CAPABILITIES, OFFICIAL, Telegram
-from services.publisher.channels.telegram.message import CALLS_PER_SECOND, VIDEO_BYTES
+from services.publisher.channels.telegram.links import locate
+from services.publisher.channels.telegram.message import CALLS_PER_SECOND, VIDEO_BYTES, messages_of
 from shared.campaign.model import ChannelEntry as Entry
+from shared.events import Snapshot
 
 
 class TelegramOptions(CallOptions):
@@ -40,11 +43,22 @@ def _public_url(entry: Entry, _: str) -> str | None:
     return f"https://t.me/{entry.chat[1:]}" if entry.chat and entry.chat.startswith("@") else None
 
 
+def _places(snapshot: Snapshot, entry: Entry | None) -> int:
+    options = TelegramOptions.read({} if entry is None else entry.options)
+    return messages_of(snapshot, options.video_bytes)
+
+
+def _locate(pasted: PastedLinks) -> Posted:
+    return locate(pasted, _places(pasted.snapshot, pasted.entry))
+
+
 SPEC: Final = ChannelSpec(
     kind="telegram",
     capabilities=CAPABILITIES,
     options=TelegramOptions,
     build=_build,
     public_url=_public_url,
+    locate=_locate,
+    places=_places,
     needs=("token",),
 )

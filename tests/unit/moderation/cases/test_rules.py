@@ -19,6 +19,7 @@ from services.moderation.cases.rules import (
     Standing,
     decide,
     digest,
+    media_names,
     small,
 )
 from shared.events import CaseState, Media, Snapshot, SubmissionReceived
@@ -74,6 +75,33 @@ def test_what_follows_from_a_verdict(case: Standing, decision: Decision, state: 
     outcome = rule(case, decision)
 
     assert (outcome.state, outcome.final) == (state, final)
+
+
+TWICE = replace(CONTENT, media=(photo(alt="Front"), photo(alt="Back"), photo("b")))
+
+
+def test_of_a_photo_that_is_there_twice_each_place_keeps_its_own_description() -> None:
+    edits = Edits(alts={"2": "The back of it", "b" * 64: "Another"})
+
+    outcome = rule(replace(PLAIN, content=TWICE), Decision("approve", edits=edits))
+
+    assert media_names(TWICE) == ("1", "2", "b" * 64)
+    assert [each.alt for each in outcome.content.media] == ["Front", "The back of it", "Another"]
+
+
+@pytest.mark.parametrize(
+    ("alts", "code"),
+    [
+        ({"a" * 64: "x"}, "ambiguous_media"),
+        ({"3": "x", "b" * 64: "y"}, "ambiguous_media"),
+        ({"4": "x"}, "unknown_media"),
+        ({"0": "x"}, "unknown_media"),
+    ],
+)
+def test_a_description_that_could_belong_to_two_photos_or_none_is_refused(
+    alts: dict[str, str], code: str
+) -> None:
+    assert refusal(replace(PLAIN, content=TWICE), Decision("approve", edits=Edits(alts=alts))) == code
 
 
 ENDED: list[CaseState] = ["approved", "rejected", "changes_requested", "withdrawn", "recalled"]

@@ -38,6 +38,24 @@ def test_what_was_changed_is_an_edit_and_nothing_else_is() -> None:
     }
 
 
+def test_of_a_photo_that_is_there_twice_each_description_has_a_field_of_its_own() -> None:
+    twice = Content("Novruz", "", "az", (), (PHOTO, photo(alt="Arxası")))
+    form = FormData({"claim_token": "t", "verdict": "approve", "alt-1": "Nar bağı", "alt-2": "Arxa tərəfi"})
+
+    edits = decision_of(form, twice).edits
+
+    assert edits is not None
+    assert edits.alts == {"2": "Arxa tərəfi"}
+
+
+@pytest.mark.parametrize("tag", ["col·lecció", "צה״ל", "हिन्दी"])
+def test_a_tag_that_an_author_may_give_a_moderator_may_keep(tag: str) -> None:
+    edits = decision_of(FormData(UNTOUCHED | {"hashtags": f"#{tag}، bahar"}), CONTENT).edits
+
+    assert edits is not None
+    assert edits.hashtags == (tag, "bahar")
+
+
 def test_a_rejection_carries_its_reasons_and_no_edits() -> None:
     form = FormData(
         [("claim_token", "t"), ("verdict", "reject"), ("title", "Ö"), ("reasons", "a"), ("reasons", "b")]

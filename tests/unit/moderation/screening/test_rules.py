@@ -50,6 +50,44 @@ def test_personal_data_needs_two_people(body: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("اتصل: ٠٥٠ ١٢٣ ٤٥ ٦٧", "phone"),
+        ("تماس: ۰۵۰۱۲۳۴۵۶۷", "phone"),
+        ("फ़ोन +९९४ ५० १२३ ४५ ६७", "phone"),
+        ("Zəng: \uff0b９９４\u3000５０\u3000１２３\u3000４５\u3000６７", "phone"),
+        ("Zəng: 0\u200b50 1\u200d23 4\u00ad5\u2060 67", "phone"),
+        ("Zəng: 050\u2013123\u221245\u201167", "phone"),
+        ("Zəng: 50 123 45 67", "phone"),
+        ("Zəng: 501234567", "phone"),
+        ("Call (202) 555-0143", "phone"),
+        ("Ring 41 23 45 67", "phone"),
+        ("کارت ۴۱۱۱ ۱۱۱۱ ۱۱۱۱ ۱۱۱۱", "card"),
+        ("Yazın: nergiz\uff20example.org", "email"),
+    ],
+)
+def test_personal_data_is_seen_in_the_digits_of_any_script_and_as_people_write_it_at_home(
+    body: str, code: str
+) -> None:
+    finding = assess(submission(body=body), POLICY)
+
+    [signal] = [each for each in finding.signals if each.code == code]
+    assert finding.classes == ("personal_data",)
+    assert body[signal.start : signal.end] in signal.evidence
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("15.09.2020", "2020-09-15", "2019\u20132020", "2019 2020", "12 345 678 nəfər", "100 000 000 manat"),
+        *("1 234 567", "3000 28000 67", "1918 1920 1991", "50 123", "A/RES/217 10.12.1948"),
+    ],
+)
+def test_other_numbers_are_no_telephone_numbers(body: str) -> None:
+    assert [each.code for each in assess(submission(body=body), POLICY).signals] == []
+
+
+@pytest.mark.parametrize(
     ("changes", "code"),
     [
         ({"body": "Nizami küçəsi 12, gözləyirik"}, "address"),

@@ -102,6 +102,94 @@ def test_every_mistake_is_told_in_the_order_of_lines() -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "https://",
+            "https:///path",
+            "https://exa mple.org",
+            "https://example.org/a b",
+            "https://example.org/",
+        ),
+        *(
+            "https://[foo",
+            "//[foo",
+            "https://example.org:port",
+            "https://example.org#x",
+            "example.org",
+            "https://..",
+        ),
+        *(
+            "https://example.org\\n",
+            "https://exam\\u200bple.org",
+            "https://a:secret@example.org",
+            "https://1.2.3",
+        ),
+        *("http://[::1", "https://example.org:99999", "https://-a.example"),
+    ],
+)
+def test_an_address_that_nobody_could_call_is_told_with_its_line_and_without_its_secrets(url: str) -> None:
+    channel = f'{{id: w, kind: webhook, base_url: "{url}", credentials: {{secret: "env:S"}}}}'
+
+    [told] = mistakes(with_channels("{id: site, kind: website}", channel))
+
+    assert told.startswith("my.yaml:7: channels.1.base_url: ")
+    assert "write https://host/path" in told
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8400", "http://[::1]:1/x", "https://bücher.example", "http://h_1:9/a?b=c"]
+)
+def test_an_address_that_can_be_called_is_taken(url: str) -> None:
+    channel = f'{{id: w, kind: webhook, base_url: "{url}", credentials: {{secret: "env:S"}}}}'
+
+    assert Campaign.parse(with_channels(channel).encode(), FILE).channels[0].base_url == url
+
+
+def test_where_something_is_added_to_an_address_it_has_no_query() -> None:
+    channel = "{id: t, kind: telegram, chat: '@a', base_url: 'https://h/?x', credentials: {token: 'env:T'}}"
+
+    assert mistakes(with_channels(channel)) == [
+        "my.yaml:6: the base_url of a telegram channel cannot have a ? in it; take it out from there on"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("limits: {body: 010}", "'010' could be read in more than one way"),
+        ("limits: {body: 0o10}", "'0o10' could be read in more than one way"),
+        ("limits: {body: 0x10}", "'0x10' could be read in more than one way"),
+        ("limits: {body: 1:30}", "limits.body: Input should be a valid integer"),
+        ("limits: {body: .inf}", "limits.body: Input should be a finite number"),
+        ("limits: {body: .nan}", "limits.body: Input should be a finite number"),
+        (f"limits: {{video_bytes: {10**30}}}", "limits.video_bytes: Input should be less than"),
+        (f"limits: {{video_bytes: {'9' * 5000}}}", "this value cannot be read"),
+        ("about: !!int x", "this value cannot be read"),
+        ("about: !!timestamp 2020-99-99", "this value cannot be read"),
+        (f"about: {'[' * 30_000}", "this is nested more than 20 levels deep"),
+        (f"about: {'{a: ' * 30}", "this is nested more than 20 levels deep"),
+        ("about: &x [*x]", "this is nested more than 20 levels deep"),
+        ("about: &x {<<: *x}", "this is nested more than 20 levels deep"),
+        (
+            f"about: [&a [{'1, ' * 99}], &b [{'*a, ' * 99}], [{'*b, ' * 99}]]",
+            "this has more than 20000 values",
+        ),
+    ],
+)
+def test_what_yaml_takes_and_nobody_means_is_refused_with_its_line(line: str, told: str) -> None:
+    [found] = mistakes(f"{MINIMAL}{line}")
+
+    assert found.startswith(f"my.yaml:7: {told}"), found
+
+
+@pytest.mark.parametrize(("given", "value"), [("0", 0), ("17", 17), ("+17", 17), ("'017'", 17)])
+def test_a_plain_number_is_itself(given: str, value: int) -> None:
+    assert Campaign.parse(f"{MINIMAL}limits: {{media: {given}}}".encode(), FILE).limits.media == value
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("", "my.yaml:1: 'channels' is missing in the file; add it"),

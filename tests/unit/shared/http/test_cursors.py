@@ -2,13 +2,14 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.http.cursors import LONGEST, CursorInvalid, closed, opened
+from shared.http.cursors import LONGEST, CursorInvalid, closed, moment_of, opened
 
 
 @given(st.text(max_size=12), st.integers(0, 2**63))
@@ -36,3 +37,21 @@ def test_depth_and_digits_without_end_are_no_cursor(text: str) -> None:
     assert len(cursor) > LONGEST
     with pytest.raises(CursorInvalid):
         opened(cursor, int)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-30T12:00:00Z", datetime(2026, 11, 30, 12, tzinfo=UTC)),
+        ("2026-11-30T12:00:00+04:00", datetime(2026, 11, 30, 8, tzinfo=UTC)),
+        ("2026-11-30T12:00:00", None),
+        ("2026-11-30", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("9999-12-31T23:59:59-14:00", None),
+        ("2026-02-30T00:00:00Z", None),
+        ("\ud800", None),
+        ("", None),
+    ],
+)
+def test_a_moment_is_one_that_there_is_in_utc(text: str, moment: datetime | None) -> None:
+    assert moment_of(text) == moment

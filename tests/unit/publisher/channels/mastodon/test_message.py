@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.publisher.channels.mastodon.adapter import status_id
+from services.publisher.channels.mastodon.links import status_id
 from services.publisher.channels.mastodon.message import CHARACTERS, characters, idempotency_key, status_for
 from tests.support.builders.posts import post
 

@@ -1,6 +1,6 @@
 import pytest
 
-from services.publisher.channels.telegram.adapter import RemoteId
+from services.publisher.channels.telegram.links import RemoteId
 from services.publisher.channels.telegram.message import call_for, fits
 from shared.events import Media
 from tests.support.builders.posts import post
