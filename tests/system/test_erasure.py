@@ -124,7 +124,7 @@ def in_files(home: Path, words: tuple[str, ...], digests: set[str]) -> list[str]
 async def test_what_was_withdrawn_leaves_no_word_no_name_and_no_picture(
     built: Stack, line: Line, client: Client
 ) -> None:
-    author = await Volunteer.register(line, name=NAME, country="AZ", languages=["az"])
+    author = await Volunteer.register(line, name="Ayna", country="AZ", languages=["az"])
     moderator = Staff(line, built.staff("moderator", "Leyla", "--languages", "az"))
     submission_id, sha256 = await sent(author, 1)
     await approved(moderator)

@@ -58,6 +58,7 @@ KEPT: Final = (
         "to go on with an upload, and to know which files are needed",
         "24 hours after the last byte without a submission; else the submission's end; then a week, to say that it is gone",
     ),
+    KeptData("ingest.marks", "that earlier events were told again", "to tell them again once", "for good"),
     KeptData("ingest.media_removals", "digests of files", "to remove each file once", "the file is removed"),
     KeptData(
         "ingest.checkpoints",

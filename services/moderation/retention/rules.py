@@ -43,6 +43,9 @@ KEPT: Final = (
         "for good",
     ),
     KeptData(
+        "moderation.marks", "that earlier events were told again", "to tell them again once", "for good"
+    ),
+    KeptData(
         "moderation.epochs",
         "roles and sessions of staff that count no more, by id",
         "to refuse old tokens",
