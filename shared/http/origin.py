@@ -1,8 +1,8 @@
 """Where a request comes from: from which address on the network, and from whose page."""
 
-from urllib.parse import urlsplit
-
 from fastapi import Request
+
+from shared.text.addresses import parts_of
 
 
 def address_of(request: Request) -> str | None:
@@ -14,4 +14,7 @@ def is_from_another_site(request: Request) -> bool:
     """Whether a browser says that the page which sent this lies on another host (`Origin`). Others say nothing."""
     origin = request.headers.get("origin")
     hosts = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
-    return origin is not None and urlsplit(origin).netloc not in hosts
+    if origin is None:
+        return False
+    parts = parts_of(origin)
+    return parts is None or parts.netloc not in hosts

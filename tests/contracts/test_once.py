@@ -50,6 +50,17 @@ ONE_PLACE: Mapping[str, tuple[str, frozenset[str]]] = {
         r"request\.client|x-forwarded-host",
         frozenset({"shared/http/origin.py"}),
     ),
+    "how an address from outside is taken apart": (
+        r"urlsplit\(|urlparse\(",
+        frozenset(
+            {
+                "shared/text/addresses.py",
+                "shared/storage/media.py",  # an operator's setting, read at start
+                "deploy/supervisor/layout.py",  # the same
+                "services/publisher/channels/website/pages.py",  # the campaign's own address, checked at start
+            }
+        ),
+    ),
     "how a page leads to another": (
         r"RedirectResponse\(",
         frozenset({"shared/http/redirects.py"}),

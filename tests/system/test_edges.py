@@ -169,15 +169,18 @@ async def served(service: str, home: Path) -> FastAPI:
 
 
 def session(edges: Edges, who: Someone) -> tuple[tuple[str, bytes], str]:
-    """The cookie of a session just opened, and what its forms carry."""
+    """The cookie of a session, and what its forms carry."""
     if who.token in edges.sessions:
         cookie = edges.sessions[who.token]
         return ("Cookie", f"{COOKIE}={cookie}".encode()), csrf_token(cookie)
     opened = httpx.post(
         f"{edges.cast.stack.url}/api/ingest/v1/sessions", json={"token": who.token}, timeout=30
     )
-    assert opened.is_success, opened.text
-    cookie = opened.headers["set-cookie"].partition(";")[0].partition("=")[2]
+    if opened.status_code == httpx.codes.UNAUTHORIZED and "token_of_session" in opened.text:
+        cookie = who.token  # whoever has joined is in a session already
+    else:
+        assert opened.is_success, opened.text
+        cookie = opened.headers["set-cookie"].partition(";")[0].partition("=")[2]
     edges.sessions[who.token] = cookie
     return ("Cookie", f"{COOKIE}={cookie}".encode()), csrf_token(cookie)
 

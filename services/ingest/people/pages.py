@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -174,11 +174,8 @@ def routes(doors: Doors, pages: Pages, guard: Guard, limits: RateLimits) -> APIR
 
 def local(address: str) -> str:
     """The address if it is a path of this site, else nothing: nobody is led elsewhere after signing in."""
-    parts = urlsplit(address)
     odd = "\\" in address or any(character < "!" for character in address) or len(address) > NEXT_LONGEST
-    inside = (
-        address.startswith("/") and not address.startswith("//") and not parts.scheme and not parts.netloc
-    )
+    inside = address.startswith("/") and not address.startswith("//")
     return address if inside and not odd else ""
 
 
