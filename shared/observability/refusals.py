@@ -36,6 +36,7 @@ REASONS: Final = frozenset(
         "token_revoked",
         "too_many_requests",
         "upload_quota",
+        "volunteers_only",
     }
 )
 """What `reason` may be in the counter; whatever else there is counts as `other`, so that nobody makes series."""

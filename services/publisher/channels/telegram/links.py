@@ -39,7 +39,7 @@ NOT_NAMES: Final = frozenset(
 """First words of paths, or of hosts, under which Telegram keeps something else than a chat."""
 NAME: Final = re.compile(r"[A-Za-z0-9_]{1,32}")
 CHAT: Final = re.compile(r"[0-9]{1,13}")
-NUMBER: Final = re.compile(r"0*[1-9][0-9]{0,9}")
+NUMBER: Final = re.compile(r"0{0,20}[1-9][0-9]{0,9}")
 LARGEST: Final = (1 << 31) - 1
 """Of a message's number."""
 COPY: Final = (

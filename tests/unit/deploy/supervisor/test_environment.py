@@ -20,7 +20,7 @@ def test_make_alone_lists_every_target() -> None:
     assert targets == {line.split()[1] for line in listing.splitlines()}
     assert targets == {
         *("up", "down", "test", "drill", "cover", "check", "format", "demo"),
-        *("campaign", "bench", "shots", "lock", "help"),
+        *("campaign", "bench", "shots", "lock", "secrets", "sbom", "audit", "help"),
     }
 
 
