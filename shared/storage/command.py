@@ -21,7 +21,7 @@ async def database_of(settings: Settings, *, app: str, timeout_ms: int = TIMEOUT
         yield client
     except (PyMongoError, Unavailable) as error:
         if isinstance(error, Unavailable) or is_unavailable(error):
-            text = f"the database at {address} cannot be reached; is the stack running?"
+            text = f"the database at {address} (MONGO_URL) cannot be reached; is the stack running?"
         else:
             text = (
                 f"the database at {address} refused ({type(error).__name__}, code {getattr(error, 'code', None)}); "
