@@ -15,6 +15,7 @@ SECRET = ("MONGO_URL", "AWS_SECRET_ACCESS_KEY")
 CREDENTIALS = "KONULLU_CREDENTIALS_FILE"
 EX_CONFIG = 78
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+_NOTHING_SAID = re.compile(r"\A\s*(?:#|\Z)")
 
 
 class WrongCredentials(ValueError):
@@ -43,7 +44,7 @@ def _credentials(file: str) -> dict[str, str]:
     """The lines of a file. Blank ones and those that begin with # say nothing."""
     found: dict[str, str] = {}
     for number, line in enumerate(Path(file).read_text().splitlines(), start=1):
-        if line.strip() and not line.lstrip().startswith("#"):
+        if _NOTHING_SAID.match(line) is None:
             name, equals, value = line.partition("=")
             if not equals or _NAME.fullmatch(name.strip()) is None:
                 text = f"{file}:{number}: write NAME=value, with capital letters, digits and _ in the name"

@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 import typer
 from typer.testing import CliRunner
 
@@ -48,6 +51,19 @@ def commands(program: typer.Typer) -> list[list[str]]:
         below = getattr(command, "commands", None)
         found += [[name, each] for each in below] if below else [[name]]
     return [[*words, *ARGUMENTS.get(words[-1], [])] for words in found if words[0] not in ELSEWHERE | LASTING]
+
+
+@pytest.fixture(autouse=True)
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands set up the log of their process, which is the tests' own here: nothing of it may outlive a test."""
+    configure = structlog.configure
+
+    def for_now(**given: Any) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", for_now)
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)
