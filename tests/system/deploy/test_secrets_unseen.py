@@ -121,8 +121,8 @@ def test_commands_of_one_piece_do_not_either(
 @pytest.mark.parametrize(
     ("program", "words", "says"),
     [
-        (staff, ["list"], "the database at mongodb://127.0.0.1:1 cannot be reached"),
-        (audit, ["head"], "the database at mongodb://127.0.0.1:1 cannot be reached"),
+        (staff, ["list"], "the database at mongodb://127.0.0.1:1 (MONGO_URL) cannot be reached"),
+        (audit, ["head"], "the database at mongodb://127.0.0.1:1 (MONGO_URL) cannot be reached"),
     ],
     ids=["staff", "audit"],
 )
