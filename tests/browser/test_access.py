@@ -94,6 +94,8 @@ def test_everything_can_be_done_by_keyboard(open_page: OpenPage) -> None:
     page.locator("input[name=terms]").focus()
     page.keyboard.press("Space")
     page.keyboard.press("Tab")
+    assert "2020-09" in page.evaluate("document.activeElement.textContent")  # the terms themselves
+    page.keyboard.press("Tab")
     assert "Send" in page.evaluate("document.activeElement.textContent")
     page.keyboard.press("Enter")
     page.wait_for_url("**?sent")
