@@ -147,7 +147,7 @@ def test_an_upload_goes_on_where_it_stood_after_a_dropped_connection(
     join(phone)
     write(phone, "Qırılan xətt")
     link = phone.context.new_cdp_session(phone)
-    slow = {"offline": False, "latency": 20, "downloadThroughput": -1, "uploadThroughput": 2_000_000}
+    slow = {"offline": False, "latency": 20, "downloadThroughput": -1, "uploadThroughput": 400_000}
     link.send("Network.emulateNetworkConditions", slow)
     offsets: list[str] = []
     phone.on(
@@ -161,7 +161,8 @@ def test_an_upload_goes_on_where_it_stood_after_a_dropped_connection(
     bar = phone.locator("[data-files] progress")
     expect(bar).not_to_have_js_property("value", 0)
     desk.ingest.kill()
-    expect(phone.locator("[data-file-state=waiting]")).to_have_count(1)
+    expect(phone.locator("[data-file-state=waiting]")).to_have_count(1, timeout=60_000)
+    link.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
     desk.ingest.restart()
     expect(phone.locator("[data-file-state=done]")).to_have_count(1, timeout=45_000)
     assert len(offsets) >= 2
